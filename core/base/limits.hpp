@@ -1,0 +1,66 @@
+// Every bound of the core in one place, each with its reason. Overflow drops and counts, or refuses with a text.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace warren::base::limits {
+
+/// Static peers of one network. Each costs a link and a few kilobytes; 1,000 is what one node is measured with, four times that is room.
+inline constexpr size_t peers_max = 4096;
+
+/// Prefixes in the owner table of one network, from all peers: the figure of the routing designs we serve.
+inline constexpr size_t prefixes_max = 10000;
+
+/// Endpoints known per peer and discovery instance. More are never tried within a useful time.
+inline constexpr size_t endpoints_per_peer_max = 16;
+
+/// Networks in one daemon. Each has a TUN device and sockets of its own.
+inline constexpr size_t networks_max = 64;
+
+/// Transports and discovery instances per network.
+inline constexpr size_t plugins_per_network_max = 32;
+
+/// Timers per plugin instance: a transport needs a few, not one per peer.
+inline constexpr size_t timers_per_plugin_max = 1024;
+
+/// Metric cells per plugin instance; beyond it all names share one overflow cell.
+inline constexpr size_t metrics_per_plugin_max = 256;
+
+/// Name look-ups under way per plugin instance.
+inline constexpr size_t lookups_per_plugin_max = 64;
+
+/// Log events per second and event name of one plugin, so that a peer cannot fill a disk.
+inline constexpr uint32_t plugin_log_per_second_max = 10;
+
+/// Bytes of a TOML file: far above any real one, below what would hurt to parse.
+inline constexpr size_t config_bytes_max = 1 << 20;
+
+/// Errors reported from one configuration file; the rest is counted.
+inline constexpr size_t config_errors_max = 50;
+
+/// Flow cache entries of one network, a power of two: 64 bytes each, so half a megabyte.
+inline constexpr size_t flow_cache_entries = 8192;
+
+/// Slots of the packet pool of a shard: a few full batches in each direction plus what links stage while they handshake.
+inline constexpr size_t packet_slots = 4096;
+
+/// Inner packets waiting in the core for one link that has no room, oldest dropped first.
+inline constexpr size_t link_queue_max = 256;
+
+/// Closures posted to a shard from other threads and not yet run.
+inline constexpr size_t posts_max = 1024;
+
+/// Control connections at once, request bytes, and subscribers of the event stream.
+inline constexpr size_t control_connections_max = 64;
+inline constexpr size_t control_request_bytes_max = 64 << 10;
+inline constexpr size_t control_subscribers_max = 16;
+
+/// Events kept for `warren events` to show what happened before it was started, and queued for one slow subscriber.
+inline constexpr size_t events_kept = 256;
+
+/// Bytes of an interface name, NUL not counted (IFNAMSIZ - 1), and of network and peer names (a DNS label).
+inline constexpr size_t interface_name_max = 15;
+inline constexpr size_t name_max = 63;
+
+} // namespace warren::base::limits
