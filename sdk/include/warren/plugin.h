@@ -65,7 +65,9 @@ struct wrn_host {
    const void*(WRN_CALL* get_ext)(const wrn_host* host, const char* id);
 
    /* The only clock and the only dice. now() does not move within one callback. */
-   wrn_time(WRN_CALL* now)(const wrn_host* host);                       /* [main, io] */
+   wrn_time(WRN_CALL* now)(const wrn_host* host);                       /* [io] */
+   /* Moves while one measures one's own speed; has nothing to do with now(), and a simulating host counts calls. [main, io] */
+   wrn_time(WRN_CALL* stopwatch)(const wrn_host* host);
    int64_t(WRN_CALL* wall_ns)(const wrn_host* host);                    /* Unix time; may jump. [main, io] */
    void(WRN_CALL* random)(const wrn_host* host, void* buf, size_t len); /* cryptographic, cannot fail. [main, io] */
 
