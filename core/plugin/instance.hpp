@@ -1,0 +1,116 @@
+// One running plugin: its life from create to destroy, and the host tables it sees.
+//
+// create(), configure() and destruction on the control thread; start(), stop() and everything between on the shard. The host tables turn C calls
+// into calls of host_port, which the network implements; what needs nothing from the network (clock, timers, packets, config, log,
+// metrics) is answered here.
+#pragma once
+
+#include "core/config/model.hpp"
+#include "core/io/seam.hpp"
+#include "core/plugin/module.hpp"
+#include "core/trust/identity.hpp"
+#include "warren/ext/discovery.h"
+#include "warren/ext/transport.h"
+#include "warren/host/identity.h"
+#include "warren/host/metrics.h"
+#include "warren/host/resolve.h"
+#include "warren/host/udp.h"
+
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+
+namespace warren::plugin {
+
+class instance;
+
+/// What an instance asks of its network. All on the shard.
+class host_port {
+ public:
+   virtual ~host_port() = default;
+   virtual const trust::identity& identity() const = 0; // constant while instances are being configured
+   virtual void drop(instance& from, uint64_t peer, std::span<const wrn_pkt> packets, uint32_t reason) = 0;
+   virtual uint32_t udp_room(instance& from, uint64_t sock) = 0;
+   virtual void udp_send(instance& from, uint64_t sock, std::span<const wrn_pkt> packets) = 0;
+   virtual wrn_status udp_local(instance& from, uint64_t sock, wrn_addr& out) = 0;
+   virtual wrn_status link_incoming(instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link, wrn_link_params& params) = 0;
+   virtual void link_state(instance& from, uint64_t link, uint32_t state, wrn_status why) = 0;
+   virtual void link_moved(instance& from, uint64_t link, const wrn_addr& remote) = 0;
+   virtual void link_deliver(instance& from, uint64_t link, std::span<wrn_pkt> packets) = 0;
+   virtual void link_writable(instance& from, uint64_t link) = 0;
+   virtual wrn_status offer(instance& from, uint64_t peer, std::span<const wrn_endpoint> endpoints) = 0;
+   virtual void failed(instance& from, wrn_status status, std::string_view why) = 0;
+};
+
+/// A metric cell as the control API shows it.
+struct metric_value {
+   std::string name, help;
+   uint32_t type = WRN_METRIC_COUNTER;
+   uint64_t value = 0;
+};
+
+class instance final : public io::timer_sink {
+ public:
+   enum class state { inactive, active, failed, stopped };
+
+   /// Creates, initialises and configures. `network` is for logs. Nothing outside the instance changes. [main]
+   static base::result<std::unique_ptr<instance>> create(const found_plugin& what, const config::plugin_use& use, std::string network,
+                                                         io::shard& shard, const trust::identity& identity);
+   ~instance() override; // [main], not while active
+
+   base::result<void> start(host_port& port); // [io]
+   void stop();                               // [io] also after a failure; idempotent
+
+   const wrn_plugin* get() const { return plugin_; }
+   const wrn_plugin_desc& desc() const { return *what_.desc; }
+   const config::plugin_use& use() const { return use_; }
+   const std::string& module_path() const { return what_.from->path(); }
+   state current() const { return state_; }
+   bool active() const { return state_ == state::active; }
+   template <class Table>
+   const Table* ext(const char* id) const { return static_cast<const Table*>(plugin_->get_ext(plugin_, id)); }
+   std::vector<metric_value> metrics() const;
+
+   void on_timer(uint64_t timer, uint64_t tag) override;
+   void event(uint32_t type);
+
+ private:
+   friend struct host_tables;
+   instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard, const trust::identity& identity);
+   void mark_failed(wrn_status status, std::string_view why);
+
+   struct timer_slot {
+      uint64_t shard_timer = 0;
+      uint64_t tag = 0;
+   };
+   struct log_budget {
+      int64_t second = 0;
+      uint32_t written = 0;
+      uint64_t suppressed = 0;
+   };
+   struct metric_cell {
+      std::string name, help;
+      uint32_t type;
+      uint64_t value = 0;
+   };
+
+   found_plugin what_;
+   config::plugin_use use_;
+   std::string network_;
+   io::shard& shard_;
+   const trust::identity* configuring_identity_; // until start() gives a port
+   host_port* port_ = nullptr;
+   wrn_host host_{};
+   const wrn_plugin* plugin_ = nullptr;
+   state state_ = state::inactive;
+   std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
+   uint32_t lookups_ = 0;
+   std::shared_ptr<int> alive_; // resolver callbacks stop when it goes
+   std::deque<metric_cell> metrics_;
+   metric_cell overflow_metric_{"overflow", "metrics beyond the limit", WRN_METRIC_COUNTER, 0};
+   mutable std::mutex log_mutex_;
+   std::unordered_map<std::string, log_budget> log_budgets_;
+};
+
+} // namespace warren::plugin
