@@ -62,8 +62,8 @@ struct tun_options {
    uint32_t headroom = 0;     // bytes kept before each packet handed to the sink
    uint32_t tailroom = 0;
    bool offload = true;       // TSO, USO and checksums by virtio headers
-   std::vector<wrn_addr> addresses; // with prefix_len
-   std::vector<wrn_addr> routes;    // prefixes to send into the device; masked
+   std::vector<wrn_addr> addresses{}; // with prefix_len
+   std::vector<wrn_addr> routes{};    // prefixes to send into the device; masked
 };
 
 class tun_device {
