@@ -99,8 +99,10 @@ class shard {
    virtual ~shard() = default;
 
    virtual uint64_t now() const = 0;      // monotonic ns, constant within a callback
-   virtual int64_t wall_ns() const = 0;   // Unix time, may jump
-   virtual void random(void* buf, size_t len) = 0;
+   virtual int64_t wall_ns() const = 0;   // Unix time, may jump. [any]
+   /// Moves while code measures its own speed; the fake counts nothing and stands still. [any]
+   virtual uint64_t stopwatch() { return now(); }
+   virtual void random(void* buf, size_t len) = 0; // cryptographic. [any]
    virtual packet_pool& pool() = 0;
 
    /// One-shot. `timer` 0 creates; returns the handle, never 0. A past deadline fires on the next turn.
