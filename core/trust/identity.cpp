@@ -71,7 +71,9 @@ base::result<void> write_private_file(const fs::path& file, std::string_view tex
    return {};
 }
 
-base::result<crypto::secret32> load_secret(const fs::path& file) {
+namespace {
+
+base::result<crypto::secret32> read_secret(const fs::path& file, uint64_t& modified_ms) {
    const file_descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
    if (fd.get() < 0) {
       const int e = errno;
@@ -84,6 +86,7 @@ base::result<crypto::secret32> load_secret(const fs::path& file) {
       return fail(errc::permission, file.string() + " belongs to another user; 'chown root' it");
    if ((info.st_mode & 077) != 0)
       return fail(errc::permission, file.string() + " can be read or written by others; run 'chmod 600 " + file.string() + "'");
+   modified_ms = static_cast<uint64_t>(info.st_mtim.tv_sec) * 1000 + static_cast<uint64_t>(info.st_mtim.tv_nsec) / 1'000'000;
    char buffer[64] = {};
    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
    if (n < 0) return fail_errno(errc::io, "cannot read " + file.string(), errno);
@@ -98,6 +101,13 @@ base::result<crypto::secret32> load_secret(const fs::path& file) {
    return secret;
 }
 
+} // namespace
+
+base::result<crypto::secret32> load_secret(const fs::path& file) {
+   uint64_t modified_ms = 0;
+   return read_secret(file, modified_ms);
+}
+
 base::result<identity> generate(const fs::path& folder, const crypto::random_source& random) {
    std::error_code ec;
    for (const char* name : {identity_file, tunnel_file})
@@ -106,16 +116,16 @@ base::result<identity> generate(const fs::path& folder, const crypto::random_sou
    fs::create_directories(folder, ec);
    if (ec) return fail(base::errc_of_errno(ec.value()), "cannot create " + folder.string() + ": " + ec.message());
    fs::permissions(folder, fs::perms::owner_all, ec);
-   identity made{crypto::make_signing_key(random), crypto::make_tunnel_key(random)};
+   identity made{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 0};
    if (auto r = write_key(folder / identity_file, made.signing.seed.bytes()); !r) return r.error();
    if (auto r = write_key(folder / tunnel_file, made.tunnel.secret.bytes()); !r) return r.error();
-   return made;
+   return load(folder);
 }
 
 base::result<identity> load(const fs::path& folder) {
    identity loaded;
    for (const char* name : {identity_file, tunnel_file}) {
-      auto secret = load_secret(folder / name);
+      auto secret = read_secret(folder / name, loaded.tunnel_since_ms);
       if (!secret) {
          if (secret.error().code == errc::not_found)
             return fail(errc::not_found, "no keys in " + folder.string() + "; run 'warren key generate' first");

@@ -11,6 +11,8 @@ namespace warren::trust {
 struct identity {
    crypto::signing_key signing;
    crypto::tunnel_key tunnel;
+   /// Unix milliseconds when the tunnel key was taken into use: the age of its file. A later key of the same node has a larger number.
+   uint64_t tunnel_since_ms = 0;
 };
 
 /// File names inside a network's key folder.

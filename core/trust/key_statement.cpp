@@ -34,7 +34,7 @@ base::result<std::vector<uint8_t>> seal_key_message(const identity& self, const 
    plaintext text{};
    text[0] = version;
    text[1] = static_cast<uint8_t>(message.kind);
-   for (size_t i = 0; i < 8; i++) text[8 + i] = static_cast<uint8_t>(message.sequence >> (8 * i));
+   for (size_t i = 0; i < 8; i++) text[8 + i] = static_cast<uint8_t>(self.tunnel_since_ms >> (8 * i));
    std::copy(message.nonce.begin(), message.nonce.end(), text.begin() + 16);
    std::copy(self.signing.id.begin(), self.signing.id.end(), text.begin() + 32);
    std::copy(receiver.begin(), receiver.end(), text.begin() + 64);

@@ -38,7 +38,7 @@ struct key_message {
 /// Could this datagram be one of ours? Cheap; tried before the cryptography, after WireGuard's message types are excluded.
 bool looks_like_key_datagram(std::span<const uint8_t> datagram);
 
-/// Signs and seals; errc::invalid when `receiver` is no usable key. message.sender and tunnel_key are taken from `self`.
+/// Signs and seals; errc::invalid when `receiver` is no usable key. sender, tunnel_key and sequence are taken from `self`.
 base::result<std::vector<uint8_t>> seal_key_message(const identity& self, const crypto::bytes32& receiver, const key_message& message);
 
 /// Opens and verifies; the sender has proved its node id and named its tunnel key. Says nothing about whether we know it.

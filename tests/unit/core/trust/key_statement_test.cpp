@@ -12,7 +12,7 @@ identity make(uint64_t seed) {
    const auto random = [&](void* buf, size_t len) {
       for (size_t i = 0; i < len; i++) static_cast<uint8_t*>(buf)[i] = static_cast<uint8_t>(engine());
    };
-   return identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random)};
+   return identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 77};
 }
 
 struct key_statement : ::testing::Test {
@@ -22,7 +22,6 @@ struct key_statement : ::testing::Test {
 
 TEST_F(key_statement, receiver_learns_the_senders_tunnel_key) {
    key_message question;
-   question.sequence = 77;
    question.nonce.fill(9);
    const auto datagram = seal_key_message(alice, bob.signing.id, question);
    ASSERT_TRUE(datagram);

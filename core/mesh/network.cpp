@@ -1,0 +1,535 @@
+// Life of a network: start, change, stop, and what it shows of itself.
+#include "core/mesh/network.hpp"
+
+#include "core/base/address.hpp"
+#include "core/base/log.hpp"
+
+#include <algorithm>
+
+namespace warren::mesh {
+
+namespace limits = base::limits;
+using base::errc;
+using base::fail;
+
+namespace {
+
+uint64_t random_word(io::shard& shard) {
+   uint64_t word = 0;
+   shard.random(&word, sizeof word);
+   return word;
+}
+
+bool same_listen(const std::optional<wrn_addr>& a, const std::optional<wrn_addr>& b) {
+   return a.has_value() == b.has_value() && (!a || base::same_endpoint(*a, *b));
+}
+
+bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
+   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const wrn_addr& x, const wrn_addr& y) {
+      return base::same_address(x, y) && x.prefix_len == y.prefix_len;
+   });
+}
+
+/// Identifies a peer across configurations.
+bool same_key(const config::peer& a, const config::peer& b) {
+   if (a.id || b.id) return a.id == b.id;
+   return a.tunnel_key == b.tunnel_key;
+}
+
+/// Everything the peers own: goes into the device as routes.
+std::vector<wrn_addr> routes_of(const config::network& settings) {
+   std::vector<wrn_addr> routes;
+   for (const config::peer& p : settings.peers)
+      for (const auto* list : {&p.addresses, &p.routes})
+         for (const wrn_addr& prefix : *list) {
+            // What the interface's own prefix covers needs no route of its own, unless it is as long.
+            const bool covered = std::any_of(settings.addresses.begin(), settings.addresses.end(), [&](const wrn_addr& own) {
+               return own.prefix_len <= prefix.prefix_len && base::contains(own, prefix);
+            });
+            if (!covered) routes.push_back(base::masked(prefix));
+         }
+   return routes;
+}
+
+} // namespace
+
+std::string_view to_string(peer_state s) {
+   switch (s) {
+   case peer_state::idle: return "idle";
+   case peer_state::resolving: return "resolving";
+   case peer_state::connecting: return "connecting";
+   case peer_state::up: return "up";
+   }
+   return "idle";
+}
+
+std::string_view to_string(drop_reason r) {
+   static constexpr std::string_view names[] = {"other", "malformed", "auth", "replay", "no_link", "queue_full", "too_big",
+                                                "rate", "policy", "expired", "no_owner", "wrong_source", "not_ip", "unknown_frame"};
+   static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
+   return names[static_cast<size_t>(r)];
+}
+
+drop_counts named(const drop_counters& counters) {
+   drop_counts out;
+   for (size_t i = 0; i < counters.size(); i++)
+      if (counters[i] != 0) out.emplace_back(to_string(static_cast<drop_reason>(i)), counters[i]);
+   return out;
+}
+
+/// Prepared by apply(): everything new that can fail, open beside what runs.
+struct network::staged {
+   std::unique_ptr<io::tun_device> tun; // null = keep
+   std::vector<std::unique_ptr<transport>> transports;
+   std::vector<std::unique_ptr<plugin::instance>> discovery;
+   std::vector<size_t> kept_transports, kept_discovery; // indices into the old ones, moved at commit; SIZE_MAX = new
+   bool reconfigure_tun = false;
+};
+
+network::network(io::shard& shard, std::string name, event_handler on_event)
+    : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)), peers_(limits::peers_max),
+      flows_(limits::flow_cache_entries, random_word(shard)), ping_identifier_(static_cast<uint16_t>(random_word(shard))),
+      icmp_budget_{100, 100}, key_budget_{200, 200} {}
+
+network::~network() { WRN_ASSERT(!running_); }
+
+bool network::bucket::take(uint64_t now) {
+   const uint64_t refill = (now - refilled) / (1'000'000'000 / per_second);
+   if (refill > 0) {
+      tokens = std::min(per_second, tokens + refill);
+      refilled = now;
+   }
+   if (tokens == 0) return false;
+   tokens--;
+   return true;
+}
+
+base::result<void> network::apply(plan wanted, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+   staged next;
+   if (auto ok = prepare(wanted, next); !ok) {
+      undo(next, retired);
+      for (auto* list : {&wanted.transports, &wanted.discovery})
+         for (auto& instance : *list)
+            if (instance) retired.push_back(std::move(instance));
+      return ok;
+   }
+   commit(wanted, next, retired);
+   return {};
+}
+
+base::result<void> network::prepare(plan& wanted, staged& next) {
+   // The owner table first: it is pure. Handles do not matter for whether it can be built.
+   std::vector<route::owned_prefix> prefixes;
+   uint64_t fake_owner = 1;
+   for (const config::peer& p : wanted.settings.peers) {
+      for (const auto* list : {&p.addresses, &p.routes})
+         for (const wrn_addr& prefix : *list) prefixes.push_back({prefix, fake_owner});
+      fake_owner++;
+   }
+   if (auto built = route::owner_table::build(std::move(prefixes)); !built) return built.error();
+   if (wanted.settings.peers.size() > limits::peers_max)
+      return fail(errc::limit, name_ + " has more than " + std::to_string(limits::peers_max) + " peers");
+
+   const bool new_tun = !tun_ || settings_.interface != wanted.settings.interface || settings_.offload != wanted.settings.offload;
+   if (new_tun) {
+      io::tun_options options;
+      options.name = wanted.settings.interface;
+      options.mtu = wanted.settings.mtu;
+      options.headroom = shard_.pool().headroom();
+      options.tailroom = shard_.pool().tailroom();
+      options.offload = wanted.settings.offload;
+      options.addresses = wanted.settings.addresses;
+      options.routes = routes_of(wanted.settings);
+      const bool same_name = tun_ && settings_.interface == wanted.settings.interface;
+      if (same_name) tun_.reset(); // two devices of one name cannot coexist; should the new one fail, the old settings bring it back below
+      auto opened = shard_.open_tun(options, *this);
+      if (!opened) {
+         if (same_name) {
+            io::tun_options old = options;
+            old.mtu = settings_.mtu;
+            old.offload = settings_.offload;
+            old.addresses = settings_.addresses;
+            old.routes = routes_of(settings_);
+            if (auto again = shard_.open_tun(old, *this)) tun_ = std::move(*again);
+         }
+         return opened.error();
+      }
+      next.tun = std::move(*opened);
+   } else {
+      next.reconfigure_tun = settings_.mtu != wanted.settings.mtu || !same_prefixes(settings_.addresses, wanted.settings.addresses) ||
+                             !same_prefixes(routes_of(settings_), routes_of(wanted.settings));
+   }
+
+   std::vector<bool> socket_taken(transports_.size(), false);
+   std::vector<bool> transport_taken(transports_.size(), false);
+   for (size_t i = 0; i < wanted.settings.transports.size(); i++) {
+      const config::plugin_use& use = wanted.settings.transports[i];
+      if (!wanted.transports[i]) {
+         size_t old = 0;
+         while (old < transports_.size() && (transport_taken[old] || !(transports_[old]->instance->use() == use))) old++;
+         if (old == transports_.size()) return fail(errc::internal, "transport to keep is not running");
+         transport_taken[old] = true;
+         socket_taken[old] = true;
+         next.kept_transports.push_back(old);
+         next.transports.push_back(nullptr);
+         continue;
+      }
+      next.kept_transports.push_back(SIZE_MAX);
+      auto made = std::make_unique<transport>();
+      made->instance = std::move(wanted.transports[i]);
+      made->table = made->instance->ext<wrn_transport>(WRN_EXT_TRANSPORT);
+      made->udp = made->instance->ext<wrn_udp>(WRN_EXT_UDP);
+      made->table->limits(made->instance->get(), &made->limits);
+      const std::string word = made->instance->desc().name;
+      if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
+         next.transports.push_back(std::move(made));
+         return fail(errc::config, use.where.file + ":" + std::to_string(use.where.line) + ":" + std::to_string(use.where.column) + ": transport '" + word +
+                                         "' sends in plain text and proves nobody; set network.allow_plaintext = true if that is what you want");
+      }
+      if (made->limits.headroom > shard_.pool().headroom() || made->limits.tailroom > shard_.pool().tailroom()) {
+         next.transports.push_back(std::move(made));
+         return fail(errc::unsupported, "transport '" + word + "' needs more head- or tailroom than packets have");
+      }
+      // The socket of a transport that goes away is taken over when the address is the same: nothing is lost, and the port cannot be in use.
+      for (size_t old = 0; old < transports_.size() && !made->bound; old++) {
+         const bool goes_away = std::none_of(wanted.settings.transports.begin(), wanted.settings.transports.end(),
+                                             [&](const config::plugin_use& u) { return u == transports_[old]->instance->use(); }) ||
+                                transports_[old]->instance->current() == plugin::instance::state::failed;
+         if (goes_away && !socket_taken[old] && transports_[old]->bound && same_listen(transports_[old]->bound->listen, use.listen)) {
+            made->bound = transports_[old]->bound;
+            socket_taken[old] = true;
+         }
+      }
+      if (!made->bound) {
+         wrn_addr any{};
+         any.family = WRN_AF_INET6; // "::" means both families
+         auto socket = shard_.open_udp(use.listen.value_or(any), *this);
+         if (!socket) {
+            next.transports.push_back(std::move(made));
+            return fail(socket.error().code, "transport '" + word + "': " + socket.error().text);
+         }
+         made->bound = std::make_shared<bound_socket>(bound_socket{std::move(*socket), use.listen});
+      }
+      made->sock = next_handle_++;
+      next.transports.push_back(std::move(made));
+   }
+
+   std::vector<bool> discovery_taken(discovery_.size(), false);
+   for (size_t i = 0; i < wanted.settings.discovery.size(); i++) {
+      if (wanted.discovery[i]) {
+         next.kept_discovery.push_back(SIZE_MAX);
+         next.discovery.push_back(std::move(wanted.discovery[i]));
+         continue;
+      }
+      size_t old = 0;
+      while (old < discovery_.size() && (discovery_taken[old] || !(discovery_[old]->use() == wanted.settings.discovery[i]))) old++;
+      if (old == discovery_.size()) return fail(errc::internal, "discovery to keep is not running");
+      discovery_taken[old] = true;
+      next.kept_discovery.push_back(old);
+      next.discovery.push_back(nullptr);
+   }
+
+   // Last what runs foreign code. Until commit() they see no socket, no link and no peer.
+   if (!identity_) identity_ = wanted.identity;
+   for (auto& t : next.transports)
+      if (t)
+         if (auto ok = t->instance->start(*this); !ok) return ok;
+   for (auto& d : next.discovery)
+      if (d)
+         if (auto ok = d->start(*this); !ok) return ok;
+   if (next.reconfigure_tun)
+      if (auto ok = tun_->configure(wanted.settings.addresses, routes_of(wanted.settings), wanted.settings.mtu); !ok) {
+         (void)tun_->configure(settings_.addresses, routes_of(settings_), settings_.mtu);
+         return ok;
+      }
+   return {};
+}
+
+void network::undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+   for (auto& t : next.transports)
+      if (t && t->instance) {
+         t->instance->stop();
+         retired.push_back(std::move(t->instance));
+      }
+   for (auto& d : next.discovery)
+      if (d) {
+         d->stop();
+         retired.push_back(std::move(d));
+      }
+}
+
+void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+   const bool first = !running_;
+   const bool new_identity = identity_->tunnel.public_key != wanted.identity->tunnel.public_key || identity_->signing.id != wanted.identity->signing.id;
+   running_ = true;
+   if (first) since_wall_ns_ = shard_.wall_ns();
+   if (next.tun) {
+      tun_ = std::move(next.tun);
+      tun_up_ = true;
+   }
+
+   // Transports: keep, stop, take on.
+   auto old_transports = std::move(transports_);
+   transports_.clear();
+   for (size_t i = 0; i < next.transports.size(); i++)
+      transports_.push_back(next.kept_transports[i] == SIZE_MAX ? std::move(next.transports[i]) : std::move(old_transports[next.kept_transports[i]]));
+   for (auto& t : old_transports)
+      if (t) stop_transport(*t, retired);
+   auto old_discovery = std::move(discovery_);
+   discovery_.clear();
+   std::vector<plugin::instance*> new_discovery;
+   for (size_t i = 0; i < next.discovery.size(); i++) {
+      const bool fresh = next.kept_discovery[i] == SIZE_MAX;
+      discovery_.push_back(fresh ? std::move(next.discovery[i]) : std::move(old_discovery[next.kept_discovery[i]]));
+      if (fresh) new_discovery.push_back(discovery_.back().get());
+   }
+   for (auto& d : old_discovery)
+      if (d) {
+         peers_.each([&](uint64_t, peer& p) { std::erase_if(p.candidates, [&](const candidate& c) { return c.from == d.get(); }); });
+         d->stop();
+         retired.push_back(std::move(d));
+      }
+
+   settings_ = std::move(wanted.settings);
+   identity_ = wanted.identity;
+   if (new_identity)
+      for (auto& t : transports_) t->instance->event(WRN_EV_IDENTITY_CHANGED);
+   for (size_t i = 0; i < transports_.size(); i++)
+      if (next.kept_transports[i] == SIZE_MAX) transports_[i]->udp->on_bound(transports_[i]->instance->get(), transports_[i]->sock);
+
+   // Peers that were there before meet the new discovery; commit_peers() then tells everybody about new and changed ones.
+   peers_.each([&](uint64_t handle, peer& p) {
+      std::vector<wrn_str> endpoints;
+      for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
+      for (plugin::instance* d : new_discovery)
+         d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+   });
+   commit_peers(settings_.peers);
+   peers_.each([&](uint64_t, peer& p) {
+      if (new_identity && wants_key(p)) ask_key(p); // tells it our new key, too
+      open_links(p);
+   });
+   rebuild_owners();
+   emit(first ? "network.started" : "network.changed", {{"interface", tun_->name()}, {"peers", std::to_string(peers_.size())}});
+   want_maintenance();
+}
+
+void network::commit_peers(const std::vector<config::peer>& wanted) {
+   std::vector<peer*> gone;
+   peers_.each([&](uint64_t, peer& p) {
+      if (std::none_of(wanted.begin(), wanted.end(), [&](const config::peer& w) { return same_key(w, p.settings); })) gone.push_back(&p);
+   });
+   for (peer* p : gone) remove_peer(*p);
+   for (const config::peer& w : wanted) {
+      if (peer* known = find_peer(w)) {
+         if (!(known->settings == w)) update_peer(*known, w);
+      } else {
+         add_peer(w);
+      }
+   }
+}
+
+peer& network::add_peer(const config::peer& settings) {
+   auto made = std::make_unique<peer>();
+   made->settings = settings;
+   made->tunnel_key = settings.tunnel_key;
+   peer& p = *made;
+   p.handle = peers_.insert(std::move(made));
+   WRN_ASSERT(p.handle != 0); // prepare() has checked the number
+   if (wants_key(p)) p.ask_at = shard_.now();
+   std::vector<wrn_str> endpoints;
+   for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
+   for (auto& d : discovery_)
+      if (d->active())
+         d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+   open_links(p);
+   return p;
+}
+
+void network::remove_peer(peer& p) {
+   close_links(p);
+   for (auto& d : discovery_)
+      if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
+   for (auto ping = pings_.begin(); ping != pings_.end();) {
+      if (ping->peer != p.handle) {
+         ++ping;
+         continue;
+      }
+      auto done = std::move(ping->done);
+      ping = pings_.erase(ping);
+      done(fail(errc::not_found, "the peer was removed"));
+   }
+   for (size_t i = 0; i < drops_.size(); i++) drops_[i] += p.drops[i];
+   peers_.erase(p.handle);
+}
+
+void network::update_peer(peer& p, const config::peer& settings) {
+   const config::peer old = std::move(p.settings);
+   p.settings = settings;
+   if (settings.tunnel_key != old.tunnel_key) {
+      close_links(p);
+      p.tunnel_key = settings.tunnel_key;
+      p.tunnel_key_sequence = 0;
+      p.ask_at = wants_key(p) ? shard_.now() : 0;
+      p.asked = 0;
+   } else if (settings.psk != old.psk || settings.keepalive_s != old.keepalive_s) {
+      for (auto& l : p.links) {
+         const wrn_link_params params = params_of(p, l->remote);
+         l->via->table->update(l->via->instance->get(), l->handle, &params);
+      }
+   }
+   if (settings.endpoints != old.endpoints) {
+      std::vector<wrn_str> endpoints;
+      for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
+      for (auto& d : discovery_)
+         if (d->active())
+            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+   }
+   p.source_epoch = 0;
+}
+
+void network::rebuild_owners() {
+   std::vector<route::owned_prefix> prefixes;
+   peers_.each([&](uint64_t handle, const peer& p) {
+      for (const auto* list : {&p.settings.addresses, &p.settings.routes})
+         for (const wrn_addr& prefix : *list) prefixes.push_back({prefix, handle});
+   });
+   auto built = route::owner_table::build(std::move(prefixes));
+   WRN_ASSERT(built.has_value()); // prepare() built the same
+   owners_ = std::move(*built);
+   epoch_++;
+}
+
+void network::stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+   peers_.each([&](uint64_t, peer& p) {
+      for (auto& l : p.links)
+         if (l->via == &t) close_link(*l);
+      std::erase_if(p.links, [&](const auto& l) { return l->via == &t; });
+   });
+   if (t.instance->active() && t.instance->get()->drain != nullptr) t.instance->get()->drain(t.instance->get(), shard_.now());
+   t.instance->stop();
+   retired.push_back(std::move(t.instance));
+}
+
+void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
+   if (!running_) return;
+   for (auto ping = std::exchange(pings_, {}); auto& p : ping) p.done(fail(errc::state, "the network was stopped"));
+   for (uint64_t* timer : {&maintenance_timer_, &ping_timer_})
+      if (*timer != 0) shard_.timer_cancel(std::exchange(*timer, 0));
+   for (auto& t : transports_) stop_transport(*t, retired);
+   transports_.clear();
+   for (auto& d : discovery_) {
+      d->stop();
+      retired.push_back(std::move(d));
+   }
+   discovery_.clear();
+   std::vector<uint64_t> handles;
+   peers_.each([&](uint64_t handle, peer&) { handles.push_back(handle); });
+   for (const uint64_t handle : handles) peers_.erase(handle);
+   tun_.reset();
+   running_ = false;
+   emit("network.stopped", {});
+}
+
+peer* network::find_peer(const config::peer& settings) const {
+   peer* found = nullptr;
+   peers_.each([&](uint64_t, peer& p) {
+      if (same_key(p.settings, settings)) found = &p;
+   });
+   return found;
+}
+
+peer* network::find_peer(std::string_view target) const {
+   const auto address = base::parse_address(target);
+   if (address) return peers_.find(owners_.lookup(address->family, address->ip));
+   peer* found = nullptr;
+   peers_.each([&](uint64_t, peer& p) {
+      const bool by_id = p.settings.id && crypto::format_node_id(*p.settings.id) == target;
+      const bool by_key = p.tunnel_key && crypto::format_tunnel_key(*p.tunnel_key) == target;
+      if (p.settings.name == target || by_id || by_key) found = &p;
+   });
+   return found;
+}
+
+const wrn_addr* network::own_address(uint8_t family) const {
+   for (const wrn_addr& a : settings_.addresses)
+      if (a.family == family) return &a;
+   return nullptr;
+}
+
+void network::emit(std::string name, std::vector<std::pair<std::string, std::string>> fields) {
+   if (on_event_) on_event_({shard_.wall_ns(), std::move(name), name_, std::move(fields)});
+}
+
+void network::on_network_changed() {
+   for (auto& t : transports_) t->instance->event(WRN_EV_NETWORK_CHANGED);
+   for (auto& d : discovery_) d->event(WRN_EV_NETWORK_CHANGED);
+}
+
+void network::on_link(io::tun_device&, bool up) {
+   if (up == tun_up_) return;
+   tun_up_ = up;
+   emit(up ? "interface.up" : "interface.down", {{"interface", settings_.interface}});
+}
+
+network_status network::status() const {
+   network_status s;
+   s.name = name_;
+   s.up = running_ && tun_up_;
+   if (!running_) return s;
+   s.node_name = settings_.node_name;
+   s.interface = tun_->name();
+   s.id = identity_->signing.id;
+   s.tunnel_key = identity_->tunnel.public_key;
+   s.mtu = tun_->mtu();
+   s.offload = settings_.offload;
+   s.addresses = settings_.addresses;
+   s.since_wall_ns = static_cast<uint64_t>(since_wall_ns_);
+   drop_counters total = drops_;
+   const auto instance_of = [](const plugin::instance& i) {
+      static constexpr const char* states[] = {"inactive", "active", "failed", "stopped"};
+      return instance_status{i.desc().name, std::string(plugin::kind_name(i.desc().kind)), i.desc().version, i.module_path(),
+                             states[static_cast<int>(i.current())], false, {}, 0, 0, i.metrics()};
+   };
+   for (const auto& t : transports_) {
+      s.instances.push_back(instance_of(*t->instance));
+      s.instances.back().plaintext = (t->limits.flags & WRN_TF_PLAINTEXT) != 0;
+      s.instances.back().listen = t->bound->socket->local();
+      s.instances.back().tx_dropped = t->bound->socket->tx_dropped();
+      s.instances.back().rx_dropped = t->bound->socket->rx_dropped();
+   }
+   for (const auto& d : discovery_) s.instances.push_back(instance_of(*d));
+   peers_.each([&](uint64_t, peer& p) {
+      peer_status ps;
+      ps.name = p.settings.name;
+      ps.id = p.settings.id;
+      ps.tunnel_key = p.tunnel_key;
+      ps.addresses = p.settings.addresses;
+      ps.routes = p.settings.routes;
+      ps.rtt_us = p.rtt_ns / 1000;
+      ps.last_error = p.last_error;
+      ps.drops = named(p.drops);
+      for (size_t i = 0; i < total.size(); i++) total[i] += p.drops[i];
+      if (!p.tunnel_key) ps.state = peer_state::resolving;
+      const link* shown = usable_link(p);
+      for (const auto& l : p.links) {
+         wrn_link_stats stats{};
+         stats.size = sizeof stats;
+         if (!l->via->instance->active() || l->via->table->stats(l->via->instance->get(), l->handle, &stats) != WRN_OK) continue;
+         ps.rx_bytes += stats.rx_bytes;
+         ps.tx_bytes += stats.tx_bytes;
+         ps.rx_packets += stats.rx_packets;
+         ps.tx_packets += stats.tx_packets;
+         if (l.get() != shown) continue;
+         ps.transport = l->via->instance->desc().name;
+         ps.endpoint = stats.remote;
+         ps.handshake_wall_ns = stats.handshake_wall_ns;
+         ps.state = stats.state == WRN_LINK_UP ? peer_state::up : l->state == WRN_LINK_CONNECTING ? peer_state::connecting : peer_state::idle;
+      }
+      s.peers.push_back(std::move(ps));
+   });
+   s.drops = named(total);
+   return s;
+}
+
+} // namespace warren::mesh

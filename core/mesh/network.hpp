@@ -1,0 +1,162 @@
+// One network of this node: the object between the TUN device and the transports.
+//
+// Lives on its shard; every member is called there (the daemon posts). It sees the world through io::shard only, so that tests run whole
+// meshes of it under virtual time. Its configuration changes by apply(), which opens everything new before it closes anything old: a
+// plan that cannot be carried out leaves the network as it was.
+#pragma once
+
+#include "core/base/handle_table.hpp"
+#include "core/mesh/peer.hpp"
+#include "core/mesh/frame.hpp"
+#include "core/mesh/status.hpp"
+#include "core/route/flow_cache.hpp"
+#include "core/route/owner_table.hpp"
+#include "core/trust/key_statement.hpp"
+
+#include <unordered_map>
+
+namespace warren::mesh {
+
+/// What a network shall become. Instances are configured, not started. [moved from control thread to shard]
+struct plan {
+   config::network settings;
+   std::shared_ptr<const trust::identity> identity;
+   /// One per settings.transports / settings.discovery: a new instance, or null to keep the running one of the same use.
+   std::vector<std::unique_ptr<plugin::instance>> transports, discovery;
+};
+
+class network final : public plugin::host_port, public io::tun_sink, public io::udp_sink, public io::timer_sink {
+ public:
+   network(io::shard& shard, std::string name, event_handler on_event);
+   ~network() override; // stopped
+
+   /// Starts, or changes what runs. On failure nothing has changed.
+   /// `retired` receives instances that are stopped and shall be destroyed on the control thread.
+   base::result<void> apply(plan wanted, std::vector<std::unique_ptr<plugin::instance>>& retired);
+   /// Stops and closes everything; idempotent. Transports get a moment's drain without waiting.
+   void stop(std::vector<std::unique_ptr<plugin::instance>>& retired);
+
+   network_status status() const;
+   /// One echo to a peer (by name, id or address); the answer or the reason comes later, exactly once.
+   void ping(std::string target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done);
+
+   /// The kernel's view changed or was changed: transports forget sticky addresses, interface settings are repaired.
+   void on_network_changed();
+
+   // io::tun_sink, io::udp_sink, io::timer_sink
+   void on_packets(io::tun_device& tun, std::span<wrn_pkt> packets) override;
+   void on_link(io::tun_device& tun, bool up) override;
+   void on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams) override;
+   void on_writable(io::udp_socket& socket) override;
+   void on_timer(uint64_t timer, uint64_t tag) override;
+
+   // plugin::host_port
+   const trust::identity& identity() const override { return *identity_; }
+   void drop(plugin::instance& from, uint64_t peer, std::span<const wrn_pkt> packets, uint32_t reason) override;
+   uint32_t udp_room(plugin::instance& from, uint64_t sock) override;
+   void udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) override;
+   wrn_status udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) override;
+   wrn_status link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link, wrn_link_params& params) override;
+   void link_state(plugin::instance& from, uint64_t link, uint32_t state, wrn_status why) override;
+   void link_moved(plugin::instance& from, uint64_t link, const wrn_addr& remote) override;
+   void link_deliver(plugin::instance& from, uint64_t link, std::span<wrn_pkt> packets) override;
+   void link_writable(plugin::instance& from, uint64_t link) override;
+   wrn_status offer(plugin::instance& from, uint64_t peer, std::span<const wrn_endpoint> endpoints) override;
+   void failed(plugin::instance& from, wrn_status status, std::string_view why) override;
+
+ private:
+   struct pending_ping {
+      uint64_t peer = 0, sent = 0, deadline = 0;
+      uint16_t sequence = 0;
+      wrn_addr address{};
+      size_t bytes = 0;
+      std::function<void(base::result<ping_result>)> done;
+   };
+   struct bucket { // tokens per second with a burst of one second
+      uint64_t per_second, tokens, refilled = 0;
+      bool take(uint64_t now);
+   };
+
+   // network.cpp: life
+   struct staged; // what apply() prepared
+   base::result<void> prepare(plan& wanted, staged& next);
+   void commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired);
+   void undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired);
+   void commit_peers(const std::vector<config::peer>& wanted);
+   void rebuild_owners();
+   peer& add_peer(const config::peer& settings);
+   void remove_peer(peer& p);
+   void update_peer(peer& p, const config::peer& settings);
+   peer* find_peer(const config::peer& settings) const;
+   peer* find_peer(std::string_view target) const;
+   void stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired);
+
+   // network_links.cpp: links, endpoints, failures
+   void open_links(peer& p);
+   void open_link(peer& p, transport& t);
+   void close_link(link& l);
+   void close_links(peer& p);
+   wrn_link_params params_of(const peer& p, const wrn_addr& remote) const;
+   link* usable_link(peer& p) const;
+   const candidate* candidate_for(const link& l, size_t index) const;
+   size_t candidate_count(const link& l) const;
+   void move_to_next_endpoint(link& l);
+   void tell_unreachable(peer& p);
+   transport* transport_of(const plugin::instance& from) const;
+   link* link_of(const plugin::instance& from, uint64_t handle) const;
+   void maintain();
+   void want_maintenance();
+
+   // network_data.cpp: packets
+   uint64_t owner_of(const route::ip_view& ip);
+   void send_to(peer& p, std::span<wrn_pkt> packets);
+   void send_on(link& l, std::span<wrn_pkt> packets);
+   void flush_queue(link& l);
+   void count_drop(peer* p, drop_reason why, uint64_t packets = 1);
+   void drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why);
+   void answer_unreachable(std::span<const wrn_pkt> packets, bool owned);
+   bool source_belongs(peer& p, const route::ip_view& ip);
+   bool send_frame(link& l, uint8_t type, std::span<const uint8_t> body);
+   void on_frame(link& l, std::span<const uint8_t> packet);
+   bool take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip);
+
+   // key_exchange.cpp
+   void ask_key(peer& p);
+   void on_key_datagram(transport& t, const wrn_pkt& datagram);
+   void learn_key(peer& p, const trust::key_message& message);
+   void send_raw(transport& t, const wrn_addr& to, uint32_t local, std::span<const uint8_t> bytes);
+   bool wants_key(const peer& p) const { return p.settings.id.has_value() && !p.settings.tunnel_key.has_value(); }
+
+   void emit(std::string name, std::vector<std::pair<std::string, std::string>> fields);
+   const wrn_addr* own_address(uint8_t family) const;
+
+   io::shard& shard_;
+   std::string name_;
+   event_handler on_event_;
+   bool running_ = false;
+   int64_t since_wall_ns_ = 0;
+
+   config::network settings_;
+   std::shared_ptr<const trust::identity> identity_;
+   std::unique_ptr<io::tun_device> tun_;
+   bool tun_up_ = true;
+   std::vector<std::unique_ptr<transport>> transports_;
+   std::vector<std::unique_ptr<plugin::instance>> discovery_;
+   base::handle_table<peer> peers_;
+   std::unordered_map<uint64_t, link*> links_;
+   uint64_t next_handle_ = 1; // links and sockets: never used twice
+
+   route::owner_table owners_;
+   route::flow_cache flows_;
+   uint32_t epoch_ = 0;
+   drop_counters drops_{};
+
+   uint64_t maintenance_timer_ = 0;
+   uint64_t ping_timer_ = 0;
+   std::vector<pending_ping> pings_;
+   uint16_t ping_identifier_ = 0, ping_sequence_ = 0;
+   bucket icmp_budget_;
+   bucket key_budget_;
+};
+
+} // namespace warren::mesh

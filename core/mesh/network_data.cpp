@@ -1,0 +1,325 @@
+// The way of a packet: from the TUN device to a link, and from a link to the TUN device. Nothing in here allocates, locks or logs
+// per packet; what must be said is counted.
+#include "core/mesh/network.hpp"
+
+#include "core/base/address.hpp"
+#include "core/mesh/icmp.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace warren::mesh {
+
+namespace {
+
+std::span<const uint8_t> data_of(const wrn_pkt& packet) { return {packet.buf + packet.off, packet.len}; }
+
+} // namespace
+
+void network::count_drop(peer* p, drop_reason why, uint64_t packets) {
+   (p != nullptr ? p->drops : drops_)[static_cast<size_t>(why)] += packets;
+}
+
+void network::drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why) {
+   count_drop(p, why, packets.size());
+   shard_.pool().free(packets);
+}
+
+void network::drop(plugin::instance&, uint64_t handle, std::span<const wrn_pkt> packets, uint32_t reason) {
+   drop_all(peers_.find(handle), packets, reason < WRN_DROP_COUNT_ ? static_cast<drop_reason>(reason) : drop_reason::other);
+}
+
+uint64_t network::owner_of(const route::ip_view& ip) {
+   const route::flow_key key = route::flow_key::of(ip);
+   uint64_t owner = flows_.find(key, epoch_);
+   if (owner == 0) {
+      owner = owners_.lookup(ip.family, ip.destination);
+      if (owner != 0) flows_.put(key, epoch_, owner);
+   }
+   return owner;
+}
+
+// --- from the interface ------------------------------------------------------------------------
+
+void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
+   // Runs of packets to one peer leave as one batch; segments of a superpacket share the look-up of their first.
+   size_t first = 0;
+   peer* current = nullptr;
+   drop_reason why = drop_reason::not_ip;
+   const auto flush = [&](size_t end) {
+      if (end == first) return;
+      const auto run = packets.subspan(first, end - first);
+      if (current != nullptr) {
+         send_to(*current, run);
+      } else {
+         if (why == drop_reason::no_owner) answer_unreachable(run, false);
+         drop_all(nullptr, run, why);
+      }
+      first = end;
+   };
+   for (size_t i = 0; i < packets.size(); i++) {
+      if (i != first && (packets[i].flags & WRN_PKT_RUN) != 0) continue;
+      const auto ip = route::parse_ip(data_of(packets[i]));
+      peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
+      const drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
+      if (i != first && owner == current && (owner != nullptr || reason == why)) continue;
+      flush(i);
+      current = owner;
+      why = reason;
+   }
+   flush(packets.size());
+}
+
+void network::answer_unreachable(std::span<const wrn_pkt> packets, bool owned) {
+   if (!tun_ || packets.empty() || !icmp_budget_.take(shard_.now())) return;
+   const auto bytes = data_of(packets.front());
+   const wrn_addr* source = own_address(bytes[0] >> 4 == 4 ? WRN_AF_INET : WRN_AF_INET6);
+   if (source == nullptr) return;
+   const auto answer = make_unreachable(bytes, *source, owned ? unreachable_reason::no_link : unreachable_reason::no_owner);
+   wrn_pkt packet{};
+   if (!answer || shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(answer->size())) != 1) return;
+   std::memcpy(packet.buf + packet.off, answer->data(), answer->size());
+   tun_->write({&packet, 1});
+}
+
+void network::send_to(peer& p, std::span<wrn_pkt> packets) {
+   link* l = usable_link(p);
+   if (l == nullptr || (l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE)) {
+      // Nobody knows where the peer is. It may come to us; until then applications shall hear about it at once.
+      if (l == nullptr && p.ask_at == 0 && wants_key(p)) p.ask_at = shard_.now();
+      tell_unreachable(p);
+      want_maintenance();
+      if (p.last_error.empty()) p.last_error = l == nullptr ? "its tunnel key is not known yet" : "no endpoint known";
+      answer_unreachable(packets, true);
+      drop_all(&p, packets, drop_reason::no_link);
+      return;
+   }
+   const uint64_t now = shard_.now();
+   if (now - p.last_traffic > 1'000'000'000) {
+      p.last_traffic = now;
+      if (p.settings.id) want_maintenance();
+   }
+   send_on(*l, packets);
+}
+
+void network::send_on(link& l, std::span<wrn_pkt> packets) {
+   if (l.queue.empty()) {
+      const uint32_t room = l.via->table->room(l.via->instance->get(), l.handle);
+      const size_t now = std::min<size_t>({packets.size(), room, WRN_BATCH_MAX});
+      if (now > 0) l.via->table->tx(l.via->instance->get(), l.handle, packets.data(), static_cast<uint32_t>(now));
+      packets = packets.subspan(now);
+   }
+   for (wrn_pkt& packet : packets) {
+      if (l.queue.size() >= base::limits::link_queue_max) {
+         drop_all(l.owner, {&packet, 1}, drop_reason::queue_full);
+         continue;
+      }
+      l.queue.push_back(packet);
+   }
+}
+
+void network::flush_queue(link& l) {
+   while (!l.queue.empty()) {
+      const uint32_t room = l.via->table->room(l.via->instance->get(), l.handle);
+      std::array<wrn_pkt, WRN_BATCH_MAX> batch;
+      const size_t n = std::min<size_t>({l.queue.size(), room, batch.size()});
+      if (n == 0) return;
+      std::copy_n(l.queue.begin(), n, batch.begin());
+      l.queue.erase(l.queue.begin(), l.queue.begin() + static_cast<long>(n));
+      l.via->table->tx(l.via->instance->get(), l.handle, batch.data(), static_cast<uint32_t>(n));
+   }
+}
+
+void network::link_writable(plugin::instance& from, uint64_t handle) {
+   if (link* l = link_of(from, handle)) flush_queue(*l);
+}
+
+// --- from a link -------------------------------------------------------------------------------
+
+bool network::source_belongs(peer& p, const route::ip_view& ip) {
+   const size_t bytes = ip.family == 4 ? 4 : 16;
+   if (p.source_epoch == epoch_ && p.source_family == ip.family && std::memcmp(p.source.data(), ip.source, bytes) == 0) return true;
+   if (owners_.lookup(ip.family, ip.source) != p.handle) return false;
+   std::memcpy(p.source.data(), ip.source, bytes);
+   p.source_family = ip.family;
+   p.source_epoch = epoch_;
+   return true;
+}
+
+void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wrn_pkt> packets) {
+   link* l = link_of(from, handle);
+   if (l == nullptr || !tun_) {
+      drop_all(nullptr, packets, drop_reason::no_link);
+      return;
+   }
+   peer& p = *l->owner;
+   const uint64_t now = shard_.now();
+   if (now - p.last_traffic > 1'000'000'000) p.last_traffic = now;
+   // Good packets move to the front, in order; the rest is dropped on the way.
+   size_t kept = 0;
+   for (wrn_pkt& packet : packets) {
+      const auto bytes = data_of(packet);
+      if (!bytes.empty() && bytes[0] >> 4 == 0) {
+         on_frame(*l, bytes);
+         shard_.pool().free({&packet, 1});
+         continue;
+      }
+      const auto ip = route::parse_ip(bytes);
+      if (!ip) {
+         drop_all(&p, {&packet, 1}, drop_reason::malformed);
+      } else if (!source_belongs(p, *ip)) {
+         drop_all(&p, {&packet, 1}, drop_reason::wrong_source);
+      } else if (!pings_.empty() && take_ping_reply(p, bytes, *ip)) {
+         shard_.pool().free({&packet, 1});
+      } else {
+         packets[kept++] = packet;
+      }
+   }
+   if (kept > 0) tun_->write(packets.first(kept));
+}
+
+// --- from and to the wire ----------------------------------------------------------------------
+
+void network::on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams) {
+   transport* t = nullptr;
+   for (const auto& each : transports_)
+      if (each->bound && each->bound->socket.get() == &socket) t = each.get();
+   if (t == nullptr || !t->instance->active()) {
+      drop_all(nullptr, datagrams, drop_reason::no_link);
+      return;
+   }
+   size_t kept = 0;
+   for (const wrn_pkt& datagram : datagrams) {
+      if (trust::looks_like_key_datagram(data_of(datagram))) {
+         on_key_datagram(*t, datagram);
+         shard_.pool().free({&datagram, 1});
+      } else {
+         datagrams[kept++] = datagram;
+      }
+   }
+   if (kept > 0) t->udp->on_recv(t->instance->get(), t->sock, datagrams.data(), static_cast<uint32_t>(kept));
+}
+
+void network::on_writable(io::udp_socket& socket) {
+   for (const auto& t : transports_)
+      if (t->bound && t->bound->socket.get() == &socket && t->instance->active() && t->udp->on_writable != nullptr)
+         t->udp->on_writable(t->instance->get(), t->sock);
+}
+
+uint32_t network::udp_room(plugin::instance& from, uint64_t sock) {
+   transport* t = transport_of(from);
+   return t != nullptr && t->sock == sock ? t->bound->socket->room() : 0;
+}
+
+void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) {
+   transport* t = transport_of(from);
+   if (t != nullptr && t->sock == sock)
+      t->bound->socket->send(packets);
+   else
+      drop_all(nullptr, packets, drop_reason::no_link);
+}
+
+wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) {
+   transport* t = transport_of(from);
+   if (t == nullptr || t->sock != sock) return WRN_E_NOT_FOUND;
+   out = t->bound->socket->local();
+   return WRN_OK;
+}
+
+// --- mesh frames and pings -----------------------------------------------------------------------
+
+bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
+   wrn_pkt packet{};
+   if (l.via->table->room(l.via->instance->get(), l.handle) == 0) return false;
+   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(frame_header_bytes + body.size())) != 1) return false;
+   write_frame(packet.buf + packet.off, static_cast<frame_type>(type), body);
+   l.via->table->tx(l.via->instance->get(), l.handle, &packet, 1);
+   return true;
+}
+
+void network::on_frame(link& l, std::span<const uint8_t> packet) {
+   peer& p = *l.owner;
+   const auto f = parse_frame(packet);
+   // A stock peer never says these; whoever holds its key does not become a Warren node by sending them.
+   if (!f || !p.settings.id) {
+      count_drop(&p, drop_reason::unknown_frame);
+      return;
+   }
+   switch (f->type) {
+   case frame_type::hello: {
+      const auto h = parse_hello(f->body);
+      if (!h) break;
+      if (h->version_min > wire_version || h->version_max < wire_version) {
+         p.last_error = "speaks wire versions " + std::to_string(h->version_min) + " to " + std::to_string(h->version_max) + ", this node speaks " +
+                        std::to_string(wire_version) + "; upgrade the older one";
+         return;
+      }
+      p.hello_seen = true;
+      if (p.echo_sent == 0) want_maintenance();
+      return;
+   }
+   case frame_type::echo:
+      if (f->body.size() != echo_bytes) break;
+      send_frame(l, static_cast<uint8_t>(frame_type::echo_reply), f->body);
+      return;
+   case frame_type::echo_reply:
+      if (f->body.size() != echo_bytes) break;
+      if (get_le(f->body.data(), echo_bytes) == p.echo_token && p.echo_token != 0) {
+         p.rtt_ns = shard_.now() - p.echo_sent;
+         p.echo_token = 0;
+      }
+      return;
+   }
+   count_drop(&p, drop_reason::unknown_frame);
+}
+
+void network::ping(std::string target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done) {
+   using base::errc;
+   if (!running_) return done(base::fail(errc::state, "network " + name_ + " is not running"));
+   peer* p = find_peer(target);
+   if (p == nullptr)
+      return done(base::fail(errc::not_found, "no peer '" + target + "' in " + name_ + "; 'warren peer list' shows who there is"));
+   wrn_addr address{};
+   if (auto given = base::parse_address(target)) {
+      address = *given;
+   } else {
+      const auto& owned = p->settings.addresses.empty() ? p->settings.routes : p->settings.addresses;
+      for (const wrn_addr& a : owned)
+         if (address.family == WRN_AF_NONE && a.prefix_len == base::address_bits(a) && own_address(a.family) != nullptr) address = a;
+      if (address.family == WRN_AF_NONE)
+         return done(base::fail(errc::invalid, "peer '" + target + "' has no address of its own in the configuration; ping an address behind it"));
+   }
+   const wrn_addr* source = own_address(address.family);
+   if (source == nullptr)
+      return done(base::fail(errc::invalid, "this node has no address of the family of " + base::format_address(address)));
+   if (pings_.size() >= 1024) return done(base::fail(errc::limit, "too many pings at once"));
+   const auto request = make_echo_request(*source, address, ping_identifier_, ++ping_sequence_, std::min<size_t>(bytes, settings_.mtu - 48));
+   wrn_pkt packet{};
+   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1) return done(base::fail(errc::limit, "out of packet memory"));
+   std::memcpy(packet.buf + packet.off, request.data(), request.size());
+   const uint64_t now = shard_.now();
+   pings_.push_back({p->handle, now, now + timeout_ns, ping_sequence_, address, request.size(), std::move(done)});
+   // Restarting the timer for the earliest deadline; there are few pings.
+   uint64_t next = UINT64_MAX;
+   for (const pending_ping& each : pings_) next = std::min(next, each.deadline);
+   ping_timer_ = shard_.timer_set(ping_timer_, next, *this, 0);
+   send_to(*p, {&packet, 1});
+}
+
+bool network::take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip) {
+   const auto reply = parse_echo_reply(packet, ip);
+   if (!reply || reply->identifier != ping_identifier_) return false;
+   const auto it = std::find_if(pings_.begin(), pings_.end(), [&](const pending_ping& ping) {
+      return ping.sequence == reply->sequence && ping.peer == p.handle && std::memcmp(ping.address.ip, ip.source, ip.family == 4 ? 4 : 16) == 0;
+   });
+   if (it == pings_.end()) return false;
+   pending_ping ping = std::move(*it);
+   pings_.erase(it);
+   p.rtt_ns = shard_.now() - ping.sent;
+   const link* l = usable_link(p);
+   ping.done(ping_result{p.rtt_ns / 1000, p.settings.name, l != nullptr ? l->via->instance->desc().name : "", l != nullptr ? l->remote : wrn_addr{},
+                         ping.address, ping.bytes});
+   return true;
+}
+
+} // namespace warren::mesh

@@ -1,0 +1,318 @@
+// Links: opening them, where they run, and what transports and discovery tell us about them.
+#include "core/mesh/network.hpp"
+
+#include "core/base/address.hpp"
+#include "core/base/log.hpp"
+
+#include <algorithm>
+
+namespace warren::mesh {
+
+namespace {
+
+constexpr uint64_t second = 1'000'000'000;
+constexpr uint64_t maintenance_interval = second;
+// WireGuard tries again every 5 s; a second try to a silent endpoint is worth less than a first try to another one.
+constexpr uint64_t endpoint_patience = 6 * second;
+constexpr uint64_t unreachable_interval = 15 * second;
+
+constexpr uint64_t echo_interval = 15 * second;
+constexpr uint64_t active_window = 45 * second; // a peer matters while it had traffic this recently
+
+void put(wrn_key& to, const crypto::bytes32& from) { std::copy(from.begin(), from.end(), to.bytes); }
+
+std::string why_text(wrn_status why) {
+   switch (why) {
+   case WRN_OK: return "closed";
+   case WRN_E_TIMEOUT: return "no answer to the handshake";
+   case WRN_E_CLOSED: return "session expired";
+   case WRN_E_AUTH: return "the peer could not prove its key, or the preshared keys differ";
+   case WRN_E_UNREACHABLE: return "no endpoint known";
+   case WRN_E_INVALID: return "the peer's key is not usable";
+   case WRN_E_INTERNAL: return "the transport failed";
+   default: return "status " + std::to_string(why);
+   }
+}
+
+} // namespace
+
+wrn_link_params network::params_of(const peer& p, const wrn_addr& remote) const {
+   wrn_link_params params{};
+   params.peer = p.handle;
+   if (p.settings.id) put(params.node_id, *p.settings.id);
+   if (p.tunnel_key) put(params.tunnel_key, *p.tunnel_key);
+   if (p.settings.psk) put(params.psk, *p.settings.psk);
+   params.remote = remote;
+   params.keepalive_s = p.settings.keepalive_s;
+   params.mtu = settings_.mtu;
+   return params;
+}
+
+void network::open_links(peer& p) {
+   if (!p.tunnel_key) return;
+   for (auto& t : transports_) {
+      const bool open = std::any_of(p.links.begin(), p.links.end(), [&](const auto& l) { return l->via == t.get(); });
+      if (!open && t->instance->active()) open_link(p, *t);
+   }
+   // In the transports' order, which is the operator's order of preference.
+   const auto rank = [&](const std::unique_ptr<link>& l) {
+      return std::find_if(transports_.begin(), transports_.end(), [&](const auto& t) { return t.get() == l->via; }) - transports_.begin();
+   };
+   std::sort(p.links.begin(), p.links.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+}
+
+void network::open_link(peer& p, transport& t) {
+   auto made = std::make_unique<link>();
+   made->handle = next_handle_++;
+   made->owner = &p;
+   made->via = &t;
+   if (const candidate* c = candidate_for(*made, 0)) made->remote = c->addr;
+   link& l = *made;
+   p.links.push_back(std::move(made));
+   links_[l.handle] = &l;
+   const wrn_link_params params = params_of(p, l.remote);
+   if (const wrn_status status = t.table->open(t.instance->get(), l.handle, &params); status != WRN_OK) {
+      p.last_error = std::string(t.instance->desc().name) + ": " + why_text(status);
+      links_.erase(l.handle);
+      p.links.pop_back();
+   }
+}
+
+void network::close_link(link& l) {
+   if (l.via->instance->active()) l.via->table->close(l.via->instance->get(), l.handle);
+   for (const wrn_pkt& packet : l.queue) drop_all(l.owner, {&packet, 1}, drop_reason::expired);
+   l.queue.clear();
+   links_.erase(l.handle);
+}
+
+void network::close_links(peer& p) {
+   for (auto& l : p.links) close_link(*l);
+   p.links.clear();
+}
+
+link* network::usable_link(peer& p) const {
+   // The first that is up; else the first that knows where to go; else the first.
+   link* with_address = nullptr;
+   for (const auto& l : p.links) {
+      if (!l->via->instance->active()) continue;
+      if (l->state == WRN_LINK_UP) return l.get();
+      if (with_address == nullptr && l->remote.family != WRN_AF_NONE) with_address = l.get();
+   }
+   return with_address != nullptr ? with_address : p.links.empty() ? nullptr : p.links.front().get();
+}
+
+const candidate* network::candidate_for(const link& l, size_t index) const {
+   for (const candidate& c : l.owner->candidates)
+      if (c.transport == l.via->instance->desc().name && index-- == 0) return &c;
+   return nullptr;
+}
+
+size_t network::candidate_count(const link& l) const {
+   return static_cast<size_t>(std::count_if(l.owner->candidates.begin(), l.owner->candidates.end(),
+                                            [&](const candidate& c) { return c.transport == l.via->instance->desc().name; }));
+}
+
+void network::move_to_next_endpoint(link& l) {
+   const size_t count = candidate_count(l);
+   l.connecting_since = shard_.now();
+   if (count == 0) return;
+   l.endpoint_index = (l.endpoint_index + 1) % count;
+   const wrn_addr next = candidate_for(l, l.endpoint_index)->addr;
+   if (base::same_endpoint(next, l.remote)) return;
+   l.remote = next;
+   l.remote_proved = false;
+   l.via->table->set_path(l.via->instance->get(), l.handle, &l.remote);
+}
+
+void network::tell_unreachable(peer& p) {
+   const uint64_t now = shard_.now();
+   if (p.unreachable_told != 0 && now - p.unreachable_told < unreachable_interval) return;
+   p.unreachable_told = now;
+   if (wants_key(p)) ask_key(p); // it may have a new tunnel key
+   for (auto& d : discovery_) {
+      const auto* table = d->ext<wrn_discovery>(WRN_EXT_DISCOVERY);
+      if (d->active() && table->on_unreachable != nullptr) table->on_unreachable(d->get(), p.handle);
+   }
+}
+
+transport* network::transport_of(const plugin::instance& from) const {
+   for (const auto& t : transports_)
+      if (t->instance.get() == &from) return t.get();
+   return nullptr;
+}
+
+link* network::link_of(const plugin::instance& from, uint64_t handle) const {
+   const auto it = links_.find(handle);
+   return it != links_.end() && it->second->via->instance.get() == &from ? it->second : nullptr;
+}
+
+wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr&, uint64_t& handle, wrn_link_params& params) {
+   // Links to all members are open already, so who calls without one is a stranger, or somebody whose open() failed.
+   peer* caller = nullptr;
+   peers_.each([&](uint64_t, peer& p) {
+      if (p.tunnel_key && *p.tunnel_key == std::to_array(tunnel_key.bytes)) caller = &p;
+   });
+   if (caller == nullptr) return WRN_E_NOT_FOUND;
+   for (const auto& l : caller->links)
+      if (l->via->instance.get() == &from) {
+         handle = l->handle;
+         params = params_of(*caller, l->remote);
+         return WRN_OK;
+      }
+   return WRN_E_NOT_FOUND;
+}
+
+void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state, wrn_status why) {
+   link* l = link_of(from, handle);
+   if (l == nullptr || state < WRN_LINK_CONNECTING || state > WRN_LINK_DOWN) return;
+   const uint32_t before = l->state;
+   l->state = state;
+   peer& p = *l->owner;
+   if (state == WRN_LINK_CONNECTING) {
+      if (before != WRN_LINK_CONNECTING) l->connecting_since = shard_.now();
+      if (l->remote.family == WRN_AF_NONE) p.last_error = why_text(WRN_E_UNREACHABLE);
+      want_maintenance();
+      return;
+   }
+   const bool was_up = before == WRN_LINK_UP;
+   if (state == WRN_LINK_UP) {
+      p.last_error.clear();
+      p.unreachable_told = 0;
+      l->remote_proved = true;
+      flush_queue(*l);
+      if (!was_up) {
+         emit("peer.up", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"endpoint", base::format_endpoint(l->remote)}});
+         if (p.settings.id) {
+            const auto body = write_hello({});
+            send_frame(*l, static_cast<uint8_t>(frame_type::hello), body);
+            l->last_hello = shard_.now();
+         }
+      }
+      want_maintenance();
+      return;
+   }
+   l->state = 0;
+   p.last_error = why_text(why);
+   if (was_up || why != WRN_OK) emit("peer.down", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
+   if (why == WRN_E_TIMEOUT) tell_unreachable(p);
+}
+
+void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr& remote) {
+   link* l = link_of(from, handle);
+   if (l == nullptr) return;
+   const bool changed = !base::same_endpoint(l->remote, remote);
+   l->remote = remote;
+   l->remote_proved = true;
+   if (changed) emit("peer.moved", {{"peer", l->owner->settings.name}, {"endpoint", base::format_endpoint(remote)}});
+}
+
+wrn_status network::offer(plugin::instance& from, uint64_t handle, std::span<const wrn_endpoint> endpoints) {
+   peer* p = peers_.find(handle);
+   if (p == nullptr) return WRN_E_NOT_FOUND;
+   std::erase_if(p->candidates, [&](const candidate& c) { return c.from == &from; });
+   for (const wrn_endpoint& e : endpoints) {
+      if (e.addr.family == WRN_AF_NONE || e.addr.port == 0) continue;
+      p->candidates.push_back({&from, std::string(e.transport.ptr, e.transport.len), e.addr});
+   }
+   for (auto& l : p->links) {
+      // A place the peer was heard from beats what somebody says, as long as it answers.
+      const bool answers = l->remote_proved && l->state == WRN_LINK_UP;
+      const size_t count = candidate_count(*l);
+      bool current_listed = false;
+      for (size_t i = 0; i < count; i++)
+         if (base::same_endpoint(candidate_for(*l, i)->addr, l->remote)) {
+            current_listed = true;
+            l->endpoint_index = i;
+         }
+      if (answers || current_listed || count == 0) continue;
+      l->endpoint_index = 0;
+      l->remote = candidate_for(*l, 0)->addr;
+      l->remote_proved = false;
+      l->connecting_since = shard_.now();
+      l->via->table->set_path(l->via->instance->get(), l->handle, &l->remote);
+   }
+   if (p->ask_at != 0) p->ask_at = shard_.now();
+   want_maintenance();
+   return WRN_OK;
+}
+
+void network::failed(plugin::instance& from, wrn_status status, std::string_view why) {
+   base::log::error("plugin_failed", {{"network", name_}, {"plugin", from.desc().name}, {"status", int64_t{status}}, {"why", why}});
+   peers_.each([&](uint64_t, peer& p) {
+      for (auto& l : p.links)
+         if (l->via->instance.get() == &from) {
+            l->state = 0;
+            p.last_error = std::string(from.desc().name) + " failed: " + std::string(why);
+         }
+   });
+   emit("plugin.failed", {{"plugin", from.desc().name}, {"why", std::string(why)}});
+}
+
+void network::want_maintenance() {
+   if (maintenance_timer_ == 0 && running_) maintenance_timer_ = shard_.timer_set(0, shard_.now() + maintenance_interval, *this, 0);
+}
+
+void network::on_timer(uint64_t timer, uint64_t) {
+   if (timer == maintenance_timer_) {
+      maintenance_timer_ = 0;
+      maintain();
+      return;
+   }
+   if (timer != ping_timer_) return;
+   ping_timer_ = 0;
+   const uint64_t now = shard_.now();
+   std::vector<pending_ping> due;
+   uint64_t next = UINT64_MAX;
+   for (auto ping = pings_.begin(); ping != pings_.end();) {
+      if (ping->deadline <= now) {
+         due.push_back(std::move(*ping));
+         ping = pings_.erase(ping);
+      } else {
+         next = std::min(next, ping->deadline);
+         ++ping;
+      }
+   }
+   if (next != UINT64_MAX) ping_timer_ = shard_.timer_set(0, next, *this, 0);
+   for (pending_ping& ping : due) {
+      const peer* p = peers_.find(ping.peer);
+      const std::string why = p != nullptr && !p->last_error.empty() ? " (" + p->last_error + ")" : "";
+      ping.done(base::fail(base::errc::timeout, "no answer from " + base::format_address(ping.address) + why));
+   }
+}
+
+/// Runs once a second while anything wants it, and not at all when nothing does.
+void network::maintain() {
+   const uint64_t now = shard_.now();
+   bool again = false;
+   peers_.each([&](uint64_t, peer& p) {
+      if (p.ask_at != 0) {
+         if (p.ask_at <= now) ask_key(p);
+         again |= p.ask_at != 0;
+      }
+      for (auto& l : p.links) {
+         if (!l->via->instance->active()) continue;
+         if (l->state == WRN_LINK_CONNECTING) {
+            again = true;
+            if (now - l->connecting_since < endpoint_patience) continue;
+            if (candidate_count(*l) == 0) {
+               l->connecting_since = now;
+               tell_unreachable(p);
+               continue;
+            }
+            if (l->endpoint_index + 1 >= candidate_count(*l)) tell_unreachable(p);
+            move_to_next_endpoint(*l);
+         } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) && now - p.last_traffic < active_window) {
+            again = true;
+            if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;
+            p.echo_sent = now;
+            shard_.random(&p.echo_token, sizeof p.echo_token);
+            std::array<uint8_t, echo_bytes> body{};
+            put_le(body.data(), p.echo_token, body.size());
+            send_frame(*l, static_cast<uint8_t>(frame_type::echo), body);
+         }
+      }
+   });
+   if (again) want_maintenance();
+}
+
+} // namespace warren::mesh

@@ -1,0 +1,99 @@
+// The rows of a network's tables: transports, peers, links. Internal to core/mesh; shard thread.
+#pragma once
+
+#include "core/base/limits.hpp"
+#include "core/mesh/status.hpp"
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace warren::mesh {
+
+/// The ABI's reasons, then the core's own.
+enum class drop_reason : uint8_t {
+   other = WRN_DROP_OTHER,
+   malformed = WRN_DROP_MALFORMED,
+   auth = WRN_DROP_AUTH,
+   replay = WRN_DROP_REPLAY,
+   no_link = WRN_DROP_NO_LINK,
+   queue_full = WRN_DROP_QUEUE_FULL,
+   too_big = WRN_DROP_TOO_BIG,
+   rate = WRN_DROP_RATE,
+   policy = WRN_DROP_POLICY,
+   expired = WRN_DROP_EXPIRED,
+   no_owner = WRN_DROP_COUNT_, // no peer owns the destination
+   wrong_source,               // the inner source does not belong to the peer that sent it
+   not_ip,                     // from our own interface, neither IPv4 nor IPv6
+   unknown_frame,              // a mesh frame of a type or version we do not know
+   count_
+};
+std::string_view to_string(drop_reason r);
+using drop_counters = std::array<uint64_t, static_cast<size_t>(drop_reason::count_)>;
+drop_counts named(const drop_counters& counters);
+
+struct bound_socket {
+   std::unique_ptr<io::udp_socket> socket;
+   std::optional<wrn_addr> listen; // as configured
+};
+
+struct transport {
+   std::unique_ptr<plugin::instance> instance;
+   const wrn_transport* table = nullptr;
+   const wrn_udp* udp = nullptr;
+   wrn_transport_limits limits{};
+   std::shared_ptr<bound_socket> bound;
+   uint64_t sock = 0; // the handle the plugin knows the socket by
+};
+
+struct peer;
+
+/// A session with a peer over one transport.
+struct link {
+   uint64_t handle = 0;
+   peer* owner = nullptr;
+   transport* via = nullptr;
+   uint32_t state = 0;                  // WRN_LINK_*, 0 = idle
+   wrn_addr remote{};                   // what we told the transport, or it told us
+   bool remote_proved = false;          // the peer was heard from there
+   uint64_t connecting_since = 0;       // of the current endpoint
+   size_t endpoint_index = 0;
+   std::deque<wrn_pkt> queue;           // waiting for room, bounded
+   uint64_t last_hello = 0;
+};
+
+/// Where somebody says the peer is.
+struct candidate {
+   const plugin::instance* from = nullptr;
+   std::string transport;
+   wrn_addr addr{};
+};
+
+struct peer {
+   uint64_t handle = 0;
+   config::peer settings;
+   std::optional<crypto::bytes32> tunnel_key; // configured, or learned from a key statement
+   uint64_t tunnel_key_sequence = 0;
+   std::vector<std::unique_ptr<link>> links;  // at most one per transport, in the transports' order
+   std::vector<candidate> candidates;
+   drop_counters drops{};
+   std::string last_error;
+   // One-entry cache of the source check: the last inner source that was found to be this peer's.
+   uint8_t source_family = 0;
+   std::array<uint8_t, 16> source{};
+   uint32_t source_epoch = 0;
+   // Key statements.
+   uint64_t ask_at = 0; // when to ask (again), 0 = not at all
+   uint32_t asked = 0;
+   std::array<uint8_t, 16> ask_nonce{};
+   // Round trips, by mesh echo.
+   uint64_t echo_token = 0, echo_sent = 0, rtt_ns = 0;
+   uint64_t last_traffic = 0;
+   uint64_t unreachable_told = 0;
+   bool hello_seen = false;
+};
+
+} // namespace warren::mesh

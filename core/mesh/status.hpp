@@ -1,0 +1,79 @@
+// Snapshots of a network for the control API: plain values, taken on the shard, read anywhere.
+#pragma once
+
+#include "core/config/model.hpp"
+#include "core/plugin/instance.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace warren::mesh {
+
+enum class peer_state : uint8_t {
+   idle,       // no session and nobody wants one
+   resolving,  // its tunnel key is not known yet
+   connecting, // a session is wanted
+   up,
+};
+std::string_view to_string(peer_state s);
+
+using drop_counts = std::vector<std::pair<std::string, uint64_t>>; // reason, packets; zeros left out
+
+struct peer_status {
+   std::string name;
+   std::optional<crypto::bytes32> id, tunnel_key;
+   std::vector<wrn_addr> addresses, routes;
+   peer_state state = peer_state::idle;
+   std::string transport;      // of the link in use
+   wrn_addr endpoint{};        // family 0 = not known
+   int64_t handshake_wall_ns = 0;
+   uint64_t rtt_us = 0;        // 0 = not measured
+   uint64_t rx_bytes = 0, tx_bytes = 0, rx_packets = 0, tx_packets = 0;
+   std::string last_error;
+   drop_counts drops;
+};
+
+struct instance_status {
+   std::string plugin, kind, version, module, state;
+   bool plaintext = false;
+   wrn_addr listen{};
+   uint64_t tx_dropped = 0, rx_dropped = 0;
+   std::vector<plugin::metric_value> metrics;
+};
+
+struct network_status {
+   std::string name, node_name, interface;
+   crypto::bytes32 id{}, tunnel_key{};
+   uint32_t mtu = 0;
+   bool up = false;
+   bool offload = false;
+   std::vector<wrn_addr> addresses;
+   std::vector<instance_status> instances;
+   std::vector<peer_status> peers;
+   drop_counts drops; // all peers and none
+   uint64_t since_wall_ns = 0;
+};
+
+/// Something that happened: a stable name and fields, all text.
+struct event {
+   int64_t wall_ns = 0;
+   std::string name; // "peer.up"
+   std::string network;
+   std::vector<std::pair<std::string, std::string>> fields;
+};
+/// Called on the shard; must not block.
+using event_handler = std::function<void(event)>;
+
+struct ping_result {
+   uint64_t rtt_us = 0;
+   std::string peer;
+   std::string transport;
+   wrn_addr endpoint{};
+   wrn_addr address{};
+   size_t bytes = 0;
+};
+
+} // namespace warren::mesh
