@@ -9,6 +9,8 @@
 
 namespace warren::wireguard {
 
+struct cookie_message;
+
 using mac16 = std::array<uint8_t, 16>;
 inline constexpr size_t macs_size = 32; // mac1 and mac2, the last bytes of a handshake message
 inline constexpr size_t cookie_reply_size = 64; // see messages.hpp
@@ -52,7 +54,7 @@ class cookie_jar {
    void add_macs(std::span<uint8_t> message, uint64_t now, uint64_t lifetime) noexcept;
    // Takes the cookie out of a reply to the last message; false when it does not decrypt. Each
    // message is good for one reply.
-   bool consume_reply(std::span<const uint8_t> nonce_and_cookie, uint64_t now) noexcept;
+   bool consume_reply(const cookie_message& reply, uint64_t now) noexcept;
    bool has_cookie(uint64_t now, uint64_t lifetime) const noexcept {
       return has_cookie_ && now - received_at_ < lifetime;
    }
