@@ -8,10 +8,9 @@ namespace warren::wireguard {
 
 namespace {
 
-// RFC 8439 appendix A.5 has associated data, which WireGuard's data messages never have. So this is
-// the key and nonce construction of RFC 7539's section 2.8.2 with an empty AAD and a zero fixed
-// part: plaintext 0, 1, 2, ... 79, key 0x80 ... 0x9f, counter 0x4746454443424140. Computed with the
-// independent code in tests (vectors.py).
+// RFC 8439's own vectors have associated data, which data messages never have. So this is the key
+// and counter of its section 2.8.2 without: plaintext 0, 1, ... 79; the tag comes from an
+// independent program (tests: vectors.py).
 constexpr uint64_t self_test_counter = 0x4746454443424140;
 constexpr size_t self_test_size = 80;
 constexpr std::array<uint8_t, tag_size> self_test_tag = {0xd8, 0x53, 0x54, 0xf2, 0x3f, 0x76,

@@ -38,7 +38,7 @@ class aead_backend {
 };
 
 // A fresh instance of each backend that is in this build and works on this machine: each has just
-// sealed and opened the RFC 8439 vector and refused a damaged one.
+// sealed and opened a known vector and refused a damaged one.
 std::vector<std::unique_ptr<aead_backend>> aead_backends();
 
 // A fresh instance by name; null when it is unknown, not built in, or fails its vector.
