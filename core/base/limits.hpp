@@ -48,6 +48,9 @@ inline constexpr size_t packet_slots = 4096;
 /// Inner packets waiting in the core for one link that has no room, oldest dropped first.
 inline constexpr size_t link_queue_max = 256;
 
+/// Inner packets that wait until a peer's tunnel key is known, oldest dropped first: the first segments of a few connections.
+inline constexpr size_t key_queue_max = 32;
+
 /// Closures posted to a shard from other threads and not yet run.
 inline constexpr size_t posts_max = 1024;
 

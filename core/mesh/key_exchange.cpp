@@ -104,6 +104,7 @@ void network::learn_key(peer& p, const trust::key_message& message) {
    p.last_error.clear();
    emit("peer.key_learned", {{"peer", p.settings.name}, {"tunnel_key", crypto::format_tunnel_key(message.tunnel_key)}});
    open_links(p);
+   end_waiting(p, true);
 }
 
 } // namespace warren::mesh

@@ -348,6 +348,7 @@ peer& network::add_peer(const config::peer& settings) {
 
 void network::remove_peer(peer& p) {
    close_links(p);
+   end_waiting(p, false);
    for (auto& d : discovery_)
       if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
    for (auto ping = pings_.begin(); ping != pings_.end();) {
@@ -368,6 +369,7 @@ void network::update_peer(peer& p, const config::peer& settings) {
    p.settings = settings;
    if (settings.tunnel_key != old.tunnel_key) {
       close_links(p);
+      end_waiting(p, false);
       p.tunnel_key = settings.tunnel_key;
       p.tunnel_key_sequence = 0;
       p.ask_at = wants_key(p) ? shard_.now() : 0;
@@ -425,7 +427,10 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
    discovery_.clear();
    std::vector<uint64_t> handles;
    peers_.each([&](uint64_t handle, peer&) { handles.push_back(handle); });
-   for (const uint64_t handle : handles) peers_.erase(handle);
+   for (const uint64_t handle : handles) {
+      end_waiting(*peers_.find(handle), false);
+      peers_.erase(handle);
+   }
    tun_.reset();
    running_ = false;
    emit("network.stopped", {});

@@ -111,6 +111,8 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    uint64_t owner_of(const route::ip_view& ip);
    void send_to(peer& p, std::span<wrn_pkt> packets);
    void send_on(link& l, std::span<wrn_pkt> packets);
+   void wait_for_key(peer& p, std::span<wrn_pkt> packets);
+   void end_waiting(peer& p, bool send);
    void flush_queue(link& l);
    void count_drop(peer* p, drop_reason why, uint64_t packets = 1);
    void drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why);

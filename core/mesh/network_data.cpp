@@ -84,9 +84,11 @@ void network::answer_unreachable(std::span<const wrn_pkt> packets, bool owned) {
 
 void network::send_to(peer& p, std::span<wrn_pkt> packets) {
    link* l = usable_link(p);
-   if (l == nullptr || (l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE)) {
+   // A name that is being resolved is worth waiting for: the transport keeps a bounded number of packets.
+   const bool nowhere = l != nullptr && l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE && p.settings.endpoints.empty();
+   if (l == nullptr && !p.candidates.empty() && p.ask_at != 0) return wait_for_key(p, packets);
+   if (l == nullptr || nowhere) {
       // Nobody knows where the peer is. It may come to us; until then applications shall hear about it at once.
-      if (l == nullptr && p.ask_at == 0 && wants_key(p)) p.ask_at = shard_.now();
       tell_unreachable(p);
       want_maintenance();
       if (p.last_error.empty()) p.last_error = l == nullptr ? "its tunnel key is not known yet" : "no endpoint known";
@@ -100,6 +102,27 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       if (p.settings.id) want_maintenance();
    }
    send_on(*l, packets);
+}
+
+void network::wait_for_key(peer& p, std::span<wrn_pkt> packets) {
+   if (p.waiting.empty()) p.waiting_since = shard_.now();
+   for (const wrn_pkt& packet : packets) {
+      if (p.waiting.size() >= base::limits::key_queue_max) {
+         drop_all(&p, {&p.waiting.front(), 1}, drop_reason::queue_full);
+         p.waiting.pop_front();
+      }
+      p.waiting.push_back(packet);
+   }
+   want_maintenance();
+}
+
+void network::end_waiting(peer& p, bool send) {
+   for (auto waiting = std::exchange(p.waiting, {}); wrn_pkt& packet : waiting) {
+      if (send)
+         send_to(p, {&packet, 1});
+      else
+         drop_all(&p, {&packet, 1}, drop_reason::expired);
+   }
 }
 
 void network::send_on(link& l, std::span<wrn_pkt> packets) {

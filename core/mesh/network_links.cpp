@@ -16,6 +16,7 @@ constexpr uint64_t maintenance_interval = second;
 constexpr uint64_t endpoint_patience = 6 * second;
 constexpr uint64_t unreachable_interval = 15 * second;
 
+constexpr uint64_t waiting_max = 5 * second; // for a tunnel key: what applications send again by then
 constexpr uint64_t echo_interval = 15 * second;
 constexpr uint64_t active_window = 45 * second; // a peer matters while it had traffic this recently
 
@@ -289,6 +290,7 @@ void network::maintain() {
          if (p.ask_at <= now) ask_key(p);
          again |= p.ask_at != 0;
       }
+      if (!p.waiting.empty() && now - p.waiting_since > waiting_max) end_waiting(p, false);
       for (auto& l : p.links) {
          if (!l->via->instance->active()) continue;
          if (l->state == WRN_LINK_CONNECTING) {

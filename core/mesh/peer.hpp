@@ -89,6 +89,8 @@ struct peer {
    uint64_t ask_at = 0; // when to ask (again), 0 = not at all
    uint32_t asked = 0;
    std::array<uint8_t, 16> ask_nonce{};
+   std::deque<wrn_pkt> waiting; // for the key, so that the first packets are not lost; bounded, oldest dropped
+   uint64_t waiting_since = 0;
    // Round trips, by mesh echo.
    uint64_t echo_token = 0, echo_sent = 0, rtt_ns = 0;
    uint64_t last_traffic = 0;

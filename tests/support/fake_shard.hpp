@@ -78,6 +78,7 @@ class fake_shard final : public io::shard {
 
    uint64_t now() const override { return network_.now(); }
    int64_t wall_ns() const override;
+   uint64_t stopwatch() override { return stopwatch_ += 100'000; } // every measurement is alike
    void random(void* buf, size_t len) override { random_.fill(buf, len); }
    io::packet_pool& pool() override { return pool_; }
    uint64_t timer_set(uint64_t timer, uint64_t at, io::timer_sink& sink, uint64_t tag) override;
@@ -123,6 +124,7 @@ class fake_shard final : public io::shard {
    std::mutex posts_mutex_;
    std::vector<std::function<void()>> posts_;
    uint16_t next_port_ = 40000;
+   uint64_t stopwatch_ = 0;
 };
 
 } // namespace warren::support

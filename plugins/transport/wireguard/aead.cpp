@@ -41,7 +41,7 @@ bool works(aead_backend& backend) {
 }
 
 // Nanoseconds per packet when sealing full batches for about `budget_ns`.
-uint64_t measure(aead_backend& backend, uint64_t (*now_ns)(), uint64_t budget_ns) {
+uint64_t measure(aead_backend& backend, const std::function<uint64_t()>& now_ns, uint64_t budget_ns) {
    constexpr uint32_t packet = 1420;
    constexpr size_t batch = 32;
    std::vector<uint8_t> memory(batch * (packet + tag_size));
@@ -80,7 +80,7 @@ std::unique_ptr<aead_backend> find_aead(std::string_view name) {
    return nullptr;
 }
 
-std::unique_ptr<aead_backend> fastest_aead(uint64_t (*now_ns)()) {
+std::unique_ptr<aead_backend> fastest_aead(const std::function<uint64_t()>& now_ns) {
    std::unique_ptr<aead_backend> best;
    uint64_t best_ns = UINT64_MAX;
    for (auto& backend : aead_backends()) {

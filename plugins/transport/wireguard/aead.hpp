@@ -4,6 +4,7 @@
 // backend and its keys belong to one engine and one thread at a time; separate backends never share
 // mutable state.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -46,6 +47,6 @@ std::unique_ptr<aead_backend> find_aead(std::string_view name);
 
 // Seals batches of 1420-byte packets with each for about a millisecond and returns the fastest;
 // `now_ns` is a monotonic clock. Null only if no backend works at all.
-std::unique_ptr<aead_backend> fastest_aead(uint64_t (*now_ns)());
+std::unique_ptr<aead_backend> fastest_aead(const std::function<uint64_t()>& now_ns);
 
 } // namespace warren::wireguard
