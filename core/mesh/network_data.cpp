@@ -176,8 +176,6 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
       return;
    }
    peer& p = *l->owner;
-   const uint64_t now = shard_.now();
-   if (now - p.last_traffic > 1'000'000'000) p.last_traffic = now;
    // Good packets move to the front, in order; the rest is dropped on the way.
    size_t kept = 0;
    for (wrn_pkt& packet : packets) {
@@ -198,7 +196,9 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
          packets[kept++] = packet;
       }
    }
-   if (kept > 0) tun_->write(packets.first(kept));
+   if (kept == 0) return;
+   p.last_traffic = shard_.now(); // applications' packets only: our own echoes must not keep themselves alive
+   tun_->write(packets.first(kept));
 }
 
 // --- from and to the wire ----------------------------------------------------------------------
