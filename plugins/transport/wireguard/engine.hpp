@@ -154,8 +154,9 @@ class engine {
    void remove_peer(peer_id id) noexcept;
    void set_psk(peer_id id, const key32& psk) noexcept; // counts from the next handshake message on
    void set_keepalive(peer_id id, uint16_t seconds, uint64_t now) noexcept;
-   void set_endpoint(peer_id id,
-                     const endpoint& remote) noexcept; // then want_session() if traffic waits
+   // Call want_session() afterwards if traffic waits: a running handshake then tries the new
+   // address at once.
+   void set_endpoint(peer_id id, const endpoint& remote) noexcept;
 
    // A session exists that may seal.
    bool ready(peer_id id, uint64_t now) const noexcept;

@@ -31,6 +31,7 @@ void engine::initiate(peer& p, uint64_t now) noexcept {
    p.bad_responses = 0;
    p.wants_handshake = false;
    p.tries++;
+   p.tried = p.remote;
    initiation_message message;
    if (!create_initiation(own_.public_key, p.public_key, p.static_static, tai64n(p.last_sent_wall),
                           p.handshake_index, random_, p.handshake, message)) {

@@ -28,14 +28,16 @@ void engine::on_time(uint64_t now, int64_t wall_ns) noexcept {
 }
 
 // Starts a handshake, unless one is running; when one was sent a moment ago, as soon as that is
-// long enough ago.
+// long enough ago. A new address does not wait and gets all its tries.
 void engine::request_handshake(peer& p, uint64_t now) noexcept {
-   if (!has_identity_ || p.disabled != peer_error::none || p.initiating) return;
+   if (!has_identity_ || p.disabled != peer_error::none) return;
+   const bool new_address = p.initiating && !(p.tried == p.remote);
+   if (p.initiating && !new_address) return;
    if (!p.remote) {
       p.stats.last_error = peer_error::no_endpoint;
       return;
    }
-   if (now < p.may_initiate_at) {
+   if (now < p.may_initiate_at && !new_address) {
       p.wants_handshake = true;
       arm(p, p.may_initiate_at);
       return;

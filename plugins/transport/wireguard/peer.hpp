@@ -28,6 +28,7 @@ struct peer {
    bool superseded = false;     // a session came about otherwise: do not try again
    bool cookie_retried = false; // a cookie reply brought this try's successor forward
    uint32_t tries = 0;
+   endpoint tried;             // where the last try went
    uint32_t bad_responses = 0; // since the last try
    uint64_t retry_at = never;
    uint64_t may_initiate_at = 0; // rekey_timeout after the last handshake message that we sent
@@ -47,7 +48,7 @@ struct peer {
    uint64_t keepalive_at = never;  // data was received, and nothing was sent until then
    bool keepalive_again = false;   // more data came while keepalive_at was running
    uint64_t last_traffic = never;  // authentic, either direction; `never` = none yet, so the
-                                  // persistent keepalive is due
+                                   // persistent keepalive is due
    uint64_t erase_at = never;
 
    peer_stats stats; // without remote and up

@@ -19,6 +19,7 @@ struct mesh {
    }
    node& any() { return *net.nodes[net.random() % net.nodes.size()]; }
    network net;
+   std::vector<std::pair<node*, node*>> pairs; // in an order that does not depend on addresses
    std::map<std::pair<node*, node*>, peer_id> ids;
 };
 
@@ -89,7 +90,9 @@ void soak(uint64_t seed) {
    // The network is well again, and everybody learns where everybody is: every pair must work.
    loss = 0;
    net.run_for(600 * s);
-   for (auto& [who, id] : m.ids) {
+   std::shuffle(m.pairs.begin(), m.pairs.end(), net.random);
+   for (const auto& who : m.pairs) {
+      const peer_id id = m.ids[who];
       who.first->wg->set_endpoint(id, who.second->at);
       who.first->push(id, ip_packet(100, ++number));
       net.run_for(25 * s);

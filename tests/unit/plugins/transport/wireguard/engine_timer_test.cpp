@@ -152,9 +152,9 @@ TEST(EngineTimer, PersistentKeepaliveIsPutOffByTrafficOfBothDirections) {
       const uint64_t mark = p.net.now;
       for (int i = 0; i < 10; i++) {
          if (receive)
-            p.b.push(p.to_a, bytes{}); // a keepalive, which calls for no answer
+            p.b.push(p.to_a, bytes{}); // keepalives call for no answer
          else
-            p.a.push(p.to_b, ip_packet(100));
+            p.a.push(p.to_b, bytes{});
          p.net.run_for(5 * s);
       }
       EXPECT_EQ(times_of(p.net, message_type::data, p.a, mark).size(), receive ? 0u : 10u);
@@ -220,6 +220,26 @@ TEST(EngineTimer, WithoutAnEndpointNothingIsSentAndTheReasonIsShown) {
    a.wg->want_session(to_b, net.now);
    net.run_for(1 * s);
    EXPECT_EQ(b.received.size(), 1u);
+}
+
+TEST(EngineTimer, ANewEndpointIsTriedAtOnceAndGetsAllItsTries) {
+   network net;
+   node& a = net.make_node();
+   node& b = net.make_node();
+   b.add(a);
+   const peer_id to_b = a.add(b);
+   a.wg->set_endpoint(to_b, address(200));
+   a.push(to_b, ip_packet(100, 1));
+   net.run_for(88 * s); // the last tries are running
+   a.wg->want_session(to_b, net.now);
+   EXPECT_EQ(b.received.size(), 0u);
+   const uint64_t mark = net.now;
+   a.wg->set_endpoint(to_b, b.at);
+   a.push(to_b, ip_packet(100, 2));
+   net.run_for(100 * ms);
+   EXPECT_EQ(times_of(net, message_type::initiation, a, mark), std::vector{mark});
+   EXPECT_EQ(b.received.size(), 2u);
+   EXPECT_TRUE(a.lost.empty());
 }
 
 TEST(EngineTimer, OneCallFiresABoundedNumberOfPeers) {
