@@ -25,10 +25,4 @@ base::result<identity> generate(const std::filesystem::path& folder, const crypt
 /// Reads both; errc::not_found names the command that makes them, errc::permission a file that others can read.
 base::result<identity> load(const std::filesystem::path& folder);
 
-/// Reads a 32-byte secret in base64 from a file that only its owner can read (preshared keys, wg private keys).
-base::result<crypto::secret32> load_secret(const std::filesystem::path& file);
-
-/// Writes `text` atomically with mode 0600; errc::exists unless `replace`.
-base::result<void> write_private_file(const std::filesystem::path& file, std::string_view text, bool replace);
-
 } // namespace warren::trust
