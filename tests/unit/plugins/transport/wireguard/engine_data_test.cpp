@@ -42,7 +42,7 @@ struct EngineData : ::testing::Test {
 TEST_F(EngineData, PaddingGoesTo16AndNeverBeyondTheMtu) {
    const auto wire = [&](uint32_t mtu, size_t inner) {
       p.a.wg->set_mtu(mtu);
-      return seal_one(p.a, p.to_b, ip_packet(inner)).size() - data_overhead;
+      return seal_one(p.a, p.to_b, bytes(inner)).size() - data_overhead;
    };
    EXPECT_EQ(wire(1420, 1), 16u);
    EXPECT_EQ(wire(1420, 15), 16u);
