@@ -9,7 +9,7 @@ namespace warren::wireguard {
 
 namespace {
 
-constexpr size_t fired_per_call_max = 64; // handshakes cost about 0.2 ms each
+constexpr size_t fired_per_call_max = 64; // an initiation costs about 0.1 ms
 
 uint64_t persistent_keepalive_at(const peer& p) noexcept {
    if (p.persistent_keepalive == 0) return never;
