@@ -158,6 +158,15 @@ TEST_F(EngineData, RoamingFollowsAuthenticPacketsOnly) {
    EXPECT_EQ(p.b.wg->remote(p.to_a).local, 3u);
 }
 
+TEST_F(EngineData, TheLastAuthenticPacketOfABatchDecidesTheEndpoint) {
+   auto sealed = seal(p.a, p.to_b, {ip_packet(60, 1), ip_packet(60, 2), ip_packet(60, 3)});
+   sealed.messages[2].back() ^= 1;
+   p.b.deliver({{address(51), sealed.messages[0]},
+                {address(52), sealed.messages[1]},
+                {address(53), sealed.messages[2]}});
+   EXPECT_EQ(p.b.wg->remote(p.to_a), address(52));
+}
+
 TEST_F(EngineData, InnerPacketsMustHaveTheLengthTheySay) {
    const auto receive = [&](bytes inner) {
       return p.b.deliver({{p.a.at, seal_one(p.a, p.to_b, inner)}})[0];
