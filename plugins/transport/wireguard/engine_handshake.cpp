@@ -27,7 +27,6 @@ void engine::initiate(peer& p, uint64_t now) noexcept {
 
    p.handshake_index = new_index(p, nullptr);
    p.initiating = true;
-   p.cookie_retried = false;
    p.bad_responses = 0;
    p.wants_handshake = false;
    p.tries++;
@@ -209,8 +208,8 @@ receive_result engine::receive_cookie(datagram& d, uint64_t now) noexcept {
    p.stats.rx_bytes += d.len;
    p.stats.rx_packets++;
    // Not proof of who sent it, so no roaming and no timers, except that the next try comes earlier.
-   if (p.initiating && found->second.session == nullptr && !p.cookie_retried) {
-      p.cookie_retried = true;
+   if (p.initiating && found->second.session == nullptr && p.early == early_retry::none) {
+      p.early = early_retry::pending;
       p.retry_at = std::min(p.retry_at, now + times_.cookie_retry_delay +
                                               random_below(times_.cookie_retry_spread + 1));
       arm(p, p.retry_at);

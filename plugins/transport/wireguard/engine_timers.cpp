@@ -9,7 +9,7 @@ namespace warren::wireguard {
 
 namespace {
 
-constexpr size_t fired_per_call_max = 64; // handshakes cost about 0.2 ms each
+constexpr size_t fired_per_call_max = 64; // an initiation costs about 0.1 ms
 
 uint64_t persistent_keepalive_at(const peer& p) noexcept {
    if (p.persistent_keepalive == 0) return never;
@@ -43,6 +43,7 @@ void engine::request_handshake(peer& p, uint64_t now) noexcept {
       return;
    }
    p.tries = 0;
+   p.early = early_retry::none;
    p.superseded = false;
    initiate(p, now);
 }
@@ -67,7 +68,12 @@ void engine::fire(peer& p, uint64_t now) noexcept {
    if (now >= p.retry_at) {
       if (p.superseded) {
          drop_handshake(p);
+      } else if (p.early == early_retry::pending) {
+         p.early = early_retry::done;
+         p.tries--; // an extra one, or the tries would be over too soon
+         initiate(p, now);
       } else if (p.tries < times_.handshake_tries) {
+         p.early = early_retry::none;
          forget_source();
          initiate(p, now);
       } else {

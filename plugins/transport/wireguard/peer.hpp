@@ -9,6 +9,10 @@
 
 namespace warren::wireguard {
 
+// A cookie reply brings the next try forward, but not the one after it: cookies can be forged on
+// the path.
+enum class early_retry : uint8_t { none, pending, done };
+
 struct peer {
    // Configuration.
    peer_id id = no_peer;
@@ -25,8 +29,8 @@ struct peer {
    initiator_state handshake;
    uint32_t handshake_index = 0;
    bool initiating = false;
-   bool superseded = false;     // a session came about otherwise: do not try again
-   bool cookie_retried = false; // a cookie reply brought this try's successor forward
+   bool superseded = false; // a session came about otherwise: do not try again
+   early_retry early = early_retry::none;
    uint32_t tries = 0;
    endpoint tried;             // where the last try went
    uint32_t bad_responses = 0; // since the last try

@@ -42,7 +42,7 @@ struct EngineData : ::testing::Test {
 TEST_F(EngineData, PaddingGoesTo16AndNeverBeyondTheMtu) {
    const auto wire = [&](uint32_t mtu, size_t inner) {
       p.a.wg->set_mtu(mtu);
-      return seal_one(p.a, p.to_b, ip_packet(inner)).size() - data_overhead;
+      return seal_one(p.a, p.to_b, bytes(inner)).size() - data_overhead;
    };
    EXPECT_EQ(wire(1420, 1), 16u);
    EXPECT_EQ(wire(1420, 15), 16u);
@@ -156,6 +156,15 @@ TEST_F(EngineData, RoamingFollowsAuthenticPacketsOnly) {
    other_door.local = 3;
    p.b.deliver({{other_door, seal_one(p.a, p.to_b, bytes{})}}); // a keepalive moves it too
    EXPECT_EQ(p.b.wg->remote(p.to_a).local, 3u);
+}
+
+TEST_F(EngineData, TheLastAuthenticPacketOfABatchDecidesTheEndpoint) {
+   auto sealed = seal(p.a, p.to_b, {ip_packet(60, 1), ip_packet(60, 2), ip_packet(60, 3)});
+   sealed.messages[2].back() ^= 1;
+   p.b.deliver({{address(51), sealed.messages[0]},
+                {address(52), sealed.messages[1]},
+                {address(53), sealed.messages[2]}});
+   EXPECT_EQ(p.b.wg->remote(p.to_a), address(52));
 }
 
 TEST_F(EngineData, InnerPacketsMustHaveTheLengthTheySay) {

@@ -168,6 +168,33 @@ TEST_F(EngineFlood, ACookieReplyNeverMovesTheEndpointAndIsUsedOnce) {
    EXPECT_EQ(net.count_sent(message_type::initiation), 2u);
 }
 
+TEST_F(EngineFlood, CookieRepliesAlternateWithTheNormalTimerAndDoNotUseUpTries) {
+   cookie_checker checker;
+   checker.set_public_key(b.keys.open);
+   const random_source random = [](void* out, size_t n) { randombytes_buf(out, n); };
+   net.filter = [&](const message_in_flight& m, uint64_t&) { // b answers everything with a cookie
+      bytes reply(64);
+      if (type_of(m.data) != 1u) return false;
+      checker.make_reply(m.data, load_le32(&m.data[4]), a.at, net.now, random,
+                         std::span<uint8_t, 64>(reply));
+      net.inject(b.at, a.at, reply);
+      return false;
+   };
+   const uint64_t start = net.now;
+   a.push(to_b, ip_packet(100));
+   net.run_for(200 * s);
+   EXPECT_EQ(net.count_sent(message_type::initiation),
+             36u); // 18 tries, each with an early successor
+   ASSERT_EQ(a.lost.size(), 1u);
+   std::vector<uint64_t> at;
+   for (const auto& m : net.log)
+      if (type_of(m.data) == 1u) at.push_back(m.at - start);
+   for (size_t i = 0; i + 2 < at.size(); i += 2) {
+      EXPECT_LE(at[i + 1] - at[i], 260 * ms);
+      EXPECT_GE(at[i + 2] - at[i + 1], 5 * s);
+   }
+}
+
 TEST(RateLimiter, GivesEachSourceABurstOfFiveAndTwentyPerSecond) {
    const random_source random = [](void* out, size_t n) { std::memset(out, 3, n); };
    rate_limiter limiter(random);

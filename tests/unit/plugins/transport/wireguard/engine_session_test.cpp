@@ -1,6 +1,7 @@
 // Goal: sessions come about, are renewed and end as the protocol says, whatever the network does.
 // Method: pairs of engines on an in-memory network in virtual time.
 #include "network.hpp"
+#include "plugins/transport/wireguard/handshake.hpp"
 
 namespace warren::wireguard::testing {
 namespace {
@@ -86,6 +87,60 @@ TEST(EngineSession, BothInitiatingAtTheSameTimeEndsWithPacketsBothWays) {
       EXPECT_LE(p.net.count_sent(message_type::initiation), 2u)
             << skew; // and no retries afterwards
    }
+}
+
+TEST(EngineSession, AnInitiationIsNotRepeatedWhenTheOtherSidesSucceeded) {
+   pair_of_nodes p;
+   bool lose_responses = true;
+   p.net.filter = [&](const message_in_flight& m, uint64_t&) {
+      return !(lose_responses && m.from == p.b.at && type_of(m.data) == 2u);
+   };
+   node& twin = p.net.make_node(); // b's key in another engine, which has not just sent a response
+   twin.wg->set_identity(p.b.keys.identity(), p.net.now, p.net.wall());
+   const peer_id twin_to_a = twin.add(p.a);
+   p.a.wg->want_session(p.to_b, p.net.now);
+   p.net.run_for(1 * s);
+   twin.push(twin_to_a, ip_packet(100));
+   p.net.run_for(30 * s);
+   EXPECT_EQ(p.a.received.size(), 1u);
+   EXPECT_TRUE(p.a.wg->ready(p.to_b, p.net.now));
+   EXPECT_EQ(p.net.count_sent(message_type::initiation, &p.a), 1u);
+   EXPECT_TRUE(p.a.lost.empty());
+   EXPECT_EQ(p.a.wg->index_count(), 1u); // the handshake is gone, the session is not
+}
+
+TEST(EngineSession, TheSourceOfAResponseBecomesTheEndpoint) {
+   pair_of_nodes p;
+   p.net.filter = [](const auto& m, uint64_t&) { return type_of(m.data) != 2u; };
+   p.a.wg->want_session(p.to_b, p.net.now);
+   p.net.run_for(1 * s);
+   bytes forged = p.net.log.back().data;
+   ASSERT_EQ(forged.size(), 92u);
+   const bytes response = forged;
+   forged[50] ^= 1;
+   p.a.deliver({{address(66), forged}});
+   EXPECT_EQ(p.a.wg->remote(p.to_b), p.b.at);
+   p.a.deliver({{address(67), response}});
+   EXPECT_EQ(p.a.wg->remote(p.to_b), address(67));
+}
+
+TEST(EngineSession, OurOwnKeyAsInitiatorIsNeverAStranger) {
+   network net;
+   node& a = net.make_node();
+   key32 shared;
+   ASSERT_TRUE(a.keys.identity().dh(a.keys.open.data(), shared.data()));
+   initiator_state state;
+   initiation_message m;
+   ASSERT_TRUE(create_initiation(
+         a.keys.open, a.keys.open, shared, tai64n(net.wall()), 1,
+         [](void* out, size_t n) { randombytes_buf(out, n); }, state, m));
+   bytes wire(148);
+   m.write(std::span<uint8_t, 148>(wire));
+   cookie_jar jar;
+   jar.set_public_key(a.keys.open);
+   jar.add_macs(wire, 0, s);
+   EXPECT_EQ(a.deliver({{address(9), wire}})[0], receive_result::disabled);
+   EXPECT_TRUE(a.strangers.empty());
 }
 
 TEST(EngineSession, RekeysAfter120SecondsWithoutLosingAPacket) {

@@ -107,6 +107,23 @@ TEST(EngineTimer, MoreDataWhileTheKeepaliveWaitsCallsForOneMore) {
    EXPECT_EQ(at[1], mark + p.net.delay + 20 * s);
 }
 
+TEST(EngineTimer, AnAnswerSettlesEverythingThatCameBeforeIt) {
+   pair_of_nodes p;
+   p.connect();
+   p.net.run_for(20 * s);
+   p.a.push(p.to_b, ip_packet(100));
+   p.net.run_for(1 * s);
+   p.a.push(p.to_b, ip_packet(100));
+   p.net.run_for(1 * s);
+   p.b.push(p.to_a, ip_packet(100));
+   const uint64_t mark = p.net.now + 1;
+   p.net.run_for(1 * s);
+   p.a.push(p.to_b, ip_packet(100));
+   p.net.run_for(60 * s);
+   EXPECT_EQ(times_of(p.net, message_type::data, p.b, mark).size(),
+             1u); // not one more for the first two
+}
+
 TEST(EngineTimer, NoPassiveKeepaliveWhenThereWasAnAnswer) {
    pair_of_nodes p;
    p.connect();
