@@ -1,0 +1,142 @@
+#include "core/control/json.hpp"
+
+#include "core/base/address.hpp"
+
+#include <boost/json.hpp>
+#include <ctime>
+
+namespace warren::control {
+
+namespace json = boost::json;
+
+namespace {
+
+json::array list(const std::vector<wrn_addr>& prefixes, bool interface) {
+   json::array out;
+   for (const wrn_addr& a : prefixes) {
+      const bool whole = a.prefix_len == base::address_bits(a) && !interface;
+      out.push_back(json::string(whole ? base::format_address(a) : base::format_prefix(a)));
+   }
+   return out;
+}
+
+json::object drops_of(const mesh::drop_counts& drops) {
+   json::object out;
+   for (const auto& [reason, packets] : drops) out[reason] = packets;
+   return out;
+}
+
+json::value endpoint_or_null(const wrn_addr& a) {
+   return a.family == WRN_AF_NONE ? json::value(nullptr) : json::value(json::string(base::format_endpoint(a)));
+}
+
+json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(json::string(text)); }
+
+} // namespace
+
+json::value time_or_null(int64_t wall_ns) {
+   if (wall_ns == 0) return nullptr;
+   const std::time_t seconds = wall_ns / 1'000'000'000;
+   std::tm utc{};
+   gmtime_r(&seconds, &utc);
+   char text[40];
+   const size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+   std::snprintf(text + n, sizeof text - n, ".%03dZ", static_cast<int>(wall_ns / 1'000'000 % 1000));
+   return json::string(text);
+}
+
+json::value to_json(const mesh::peer_status& p) {
+   return json::object{
+         {"name", p.name},
+         {"id", p.id ? json::value(json::string(crypto::format_node_id(*p.id))) : json::value(nullptr)},
+         {"tunnel_key", p.tunnel_key ? json::value(json::string(crypto::format_tunnel_key(*p.tunnel_key))) : json::value(nullptr)},
+         {"addresses", list(p.addresses, false)},
+         {"routes", list(p.routes, true)},
+         {"state", mesh::to_string(p.state)},
+         {"path", p.endpoint.family == WRN_AF_NONE ? json::value(nullptr) : json::value("direct")},
+         {"transport", text_or_null(p.transport)},
+         {"endpoint", endpoint_or_null(p.endpoint)},
+         {"latest_handshake", time_or_null(p.handshake_wall_ns)},
+         {"latest_handshake_unix_ms", p.handshake_wall_ns == 0 ? json::value(nullptr) : json::value(p.handshake_wall_ns / 1'000'000)},
+         {"rtt_us", p.rtt_us == 0 ? json::value(nullptr) : json::value(p.rtt_us)},
+         {"rx_bytes", p.rx_bytes},
+         {"tx_bytes", p.tx_bytes},
+         {"rx_packets", p.rx_packets},
+         {"tx_packets", p.tx_packets},
+         {"last_error", text_or_null(p.last_error)},
+         {"drops", drops_of(p.drops)},
+   };
+}
+
+json::value to_json(const mesh::network_status& s) {
+   json::array peers, instances;
+   for (const auto& p : s.peers) peers.push_back(to_json(p));
+   for (const auto& i : s.instances) {
+      json::object metrics;
+      for (const auto& m : i.metrics) metrics[m.name] = m.value;
+      instances.push_back(json::object{{"plugin", i.plugin},
+                                       {"kind", i.kind},
+                                       {"version", i.version},
+                                       {"module", i.module},
+                                       {"state", i.state},
+                                       {"plaintext", i.plaintext},
+                                       {"listen", endpoint_or_null(i.listen)},
+                                       {"tx_dropped_packets", i.tx_dropped},
+                                       {"rx_dropped_packets", i.rx_dropped},
+                                       {"metrics", std::move(metrics)}});
+   }
+   return json::object{{"schema", "warren.network/1"},
+                       {"name", s.name},
+                       {"node_name", s.node_name},
+                       {"id", crypto::format_node_id(s.id)},
+                       {"tunnel_key", crypto::format_tunnel_key(s.tunnel_key)},
+                       {"interface", s.interface},
+                       {"mtu", s.mtu},
+                       {"up", s.up},
+                       {"offload", s.offload},
+                       {"since", time_or_null(static_cast<int64_t>(s.since_wall_ns))},
+                       {"addresses", list(s.addresses, true)},
+                       {"instances", std::move(instances)},
+                       {"peers", std::move(peers)},
+                       {"drops", drops_of(s.drops)}};
+}
+
+json::value to_json(const mesh::event& e) {
+   json::object fields;
+   for (const auto& [key, value] : e.fields) fields[key] = value;
+   return json::object{{"schema", "warren.event/1"}, {"time", time_or_null(e.wall_ns)}, {"event", e.name}, {"network", e.network}, {"fields", std::move(fields)}};
+}
+
+json::value to_json(const mesh::ping_result& r) {
+   return json::object{{"schema", "warren.ping/1"},
+                       {"peer", r.peer},
+                       {"address", base::format_address(r.address)},
+                       {"rtt_us", r.rtt_us},
+                       {"bytes", r.bytes},
+                       {"path", "direct"},
+                       {"transport", r.transport},
+                       {"endpoint", endpoint_or_null(r.endpoint)}};
+}
+
+json::value to_json(const daemon_info& i) {
+   return json::object{{"schema", "warren.info/1"},      {"version", i.version},         {"pid", i.pid},
+                       {"started", time_or_null(i.started_wall_ns)}, {"config", i.config_file}, {"log_level", base::log::to_string(i.log_level)}};
+}
+
+json::value to_json(const plugin_info& p) {
+   json::array params;
+   for (const wrn_param* q = p.desc != nullptr ? p.desc->params : nullptr; q != nullptr && q->name != nullptr; q++) {
+      static constexpr const char* types[] = {"", "bool", "int", "float", "string", "enum", "duration", "strings"};
+      params.push_back(json::object{{"name", q->name},
+                                    {"type", types[q->type]},
+                                    {"range", q->range == nullptr ? json::value(nullptr) : json::value(q->range)},
+                                    {"default", q->deflt == nullptr ? json::value(nullptr) : json::value(q->deflt)},
+                                    {"required", (q->flags & WRN_PF_REQUIRED) != 0},
+                                    {"secret", (q->flags & WRN_PF_SECRET) != 0},
+                                    {"help", q->help}});
+   }
+   return json::object{{"name", p.name},       {"kind", p.kind},     {"id", p.id},         {"version", p.version},
+                       {"license", p.license}, {"summary", p.summary}, {"module", p.module}, {"params", std::move(params)}};
+}
+
+} // namespace warren::control

@@ -1,0 +1,20 @@
+// Snapshots to JSON: the shapes of the /v1 API and of `--json`. Names are stable, units are in the names, and every document names its schema.
+#pragma once
+
+#include "core/control/backend.hpp"
+
+#include <boost/json/value.hpp>
+
+namespace warren::control {
+
+boost::json::value to_json(const mesh::network_status& s); // warren.network/1
+boost::json::value to_json(const mesh::peer_status& p);
+boost::json::value to_json(const mesh::event& e);          // warren.event/1
+boost::json::value to_json(const mesh::ping_result& r);    // warren.ping/1
+boost::json::value to_json(const daemon_info& i);          // warren.info/1
+boost::json::value to_json(const plugin_info& p);
+
+/// RFC 3339 in UTC with milliseconds; null for 0.
+boost::json::value time_or_null(int64_t wall_ns);
+
+} // namespace warren::control
