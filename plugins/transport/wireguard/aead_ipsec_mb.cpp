@@ -1,10 +1,10 @@
 // ChaCha20-Poly1305 by intel-ipsec-mb: AVX2 and AVX-512 code for both halves, the fastest we have
 // on x86.
 //
-// Jobs or direct calls? Measured on an EPYC with AVX-512, batches of 64, per packet: 1420 bytes 500
-// ns by job and 630 ns by IMB_CHACHA20_POLY1305_INIT/UPDATE/FINALIZE; 64 bytes 150 and 260 ns.
-// (OpenSSL: 1100 and 520 ns.) The job code makes the Poly1305 key and the first key stream blocks
-// in one go, so jobs it is.
+// Jobs or direct calls? Measured on an EPYC with AVX-512, batches of 64, best of 200 rounds, two
+// runs, per packet: 1420 bytes 500-580 ns by job and 630-670 ns by
+// IMB_CHACHA20_POLY1305_INIT/UPDATE/FINALIZE; 64 bytes 150-180 and 260 ns. So jobs it is. (OpenSSL
+// in the same runs: 1090-1330 and 520-660 ns.)
 #include "plugins/transport/wireguard/aead_internal.hpp"
 #include <intel-ipsec-mb.h>
 #include <sodium.h>

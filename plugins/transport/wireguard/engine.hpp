@@ -95,9 +95,12 @@ class engine_events {
    // Handshake, cookie and keepalive messages; copy the bytes. `peer` is no_peer for cookie
    // replies.
    virtual void send(peer_id peer, const endpoint& to, std::span<const uint8_t> message) = 0;
-   // The session can carry data from now on. May call seal(), ready() and the const queries.
+   // A session can carry data from now on; comes after every handshake, so also after each rekey.
+   // May call seal(), ready() and the const queries.
    virtual void session_ready(peer_id peer) = 0;
-   // Drop what is staged. After keys_erased and handshake_timeout want_session() starts all over.
+   // Drop what is staged; want_session() starts all over. After handshake_timeout an older session
+   // may still be ready(). That a session reaches its 180 s is no event of its own: seal() returns
+   // 0 then.
    virtual void session_lost(peer_id peer, lost_reason reason) = 0;
    // The address (or only its `local`) that packets for the peer go to from now on.
    virtual void endpoint_changed(peer_id peer, const endpoint& remote) = 0;

@@ -22,9 +22,9 @@ struct timing {
    uint64_t cookie_lifetime = 120 * second_ns; // of a secret, and of a cookie on the other side
    uint64_t initiation_interval = 20 * millisecond_ns; // per peer, between accepted initiations
 
-   // Ours: a cookie reply brings the next try forward to this delay plus a random 0..spread, once
-   // per try. The paper waits for rekey_timeout; five seconds of outage for every peer of a busy
-   // node are worse than one more 148-byte packet from each of them.
+   // Ours: a cookie reply brings the next try forward to this delay plus a random 0..spread, but
+   // never two tries in a row. The paper waits for rekey_timeout; five seconds of outage for every
+   // peer of a busy node are worse than one more 148-byte packet from each of them.
    uint64_t cookie_retry_delay = 50 * millisecond_ns;
    uint64_t cookie_retry_spread = 200 * millisecond_ns;
 
