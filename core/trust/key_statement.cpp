@@ -16,8 +16,9 @@ constexpr char label[] = "warren/tunnel-key/1";
 using plaintext = std::array<uint8_t, plaintext_bytes>;
 
 std::vector<uint8_t> to_be_signed(std::span<const uint8_t> text) {
-   std::vector<uint8_t> out(label, label + sizeof label);
-   out.insert(out.end(), text.begin(), text.begin() + signed_bytes);
+   std::vector<uint8_t> out(sizeof label + signed_bytes);
+   std::memcpy(out.data(), label, sizeof label);
+   std::memcpy(out.data() + sizeof label, text.data(), signed_bytes);
    return out;
 }
 
