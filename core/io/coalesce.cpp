@@ -153,7 +153,7 @@ uint32_t coalescer::join(std::span<wrn_pkt> packets, const coalesce_options& opt
                           (f.protocol == ip::tcp && (w.flags & ip::tcp_psh) != 0);
                continue;
             }
-            w.closed = true;
+            // Otherwise a new write takes its place below; nothing joins this one any more.
          }
       }
       const auto index = static_cast<uint8_t>(count_++);

@@ -130,7 +130,7 @@ TEST(net_loop, tells_when_the_network_changed_but_not_for_its_own_changes) {
       event_loop& loop;
    };
    auto loop = make_loop();
-   auto netlink = std::move(netlink_socket::open().value());
+   auto netlink = netlink_socket::open().value();
    int changes = 0;
    loop->on_network_changed([&] { changes++; });
    loop->turn(0);
@@ -142,7 +142,7 @@ TEST(net_loop, tells_when_the_network_changed_but_not_for_its_own_changes) {
    tun_options options;
    options.name = "wtest2";
    options.addresses = {prefix("10.56.0.1/24")};
-   auto tun = std::move(loop->open_tun(options, sink).value());
+   auto tun = loop->open_tun(options, sink).value();
    run_until(
          *loop, [] { return false; }, 300);
    changes = 0;

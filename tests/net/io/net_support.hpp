@@ -20,7 +20,7 @@ inline wrn_addr endpoint(const char* text) { return *base::parse_endpoint(text);
 inline wrn_addr prefix(const char* text) { return *base::parse_prefix(text, true); }
 
 inline std::unique_ptr<event_loop> make_loop(const loop_options& options = {}) {
-   return std::move(event_loop::create(options).value());
+   return event_loop::create(options).value();
 }
 
 /// Turns the loop until pred() holds; false after the deadline.

@@ -8,6 +8,8 @@
 #include "tests/net/io/net_support.hpp"
 
 #include <gmock/gmock.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
 #include <netinet/udp.h>
 
 #ifndef UDP_SEGMENT
@@ -56,7 +58,7 @@ tun_options standard_options(bool offload = true) {
 
 struct net_tun : testing::Test {
    std::unique_ptr<event_loop> loop = make_loop();
-   std::unique_ptr<netlink_socket> netlink = std::move(netlink_socket::open().value());
+   std::unique_ptr<netlink_socket> netlink = netlink_socket::open().value();
    reflector sink;
    std::unique_ptr<tun_device> tun;
 
@@ -271,6 +273,46 @@ TEST_F(net_tun, carries_udp_of_a_segmenting_sender) {
    }
 }
 
+TEST_F(net_tun, hands_over_a_superpacket_of_thousands_of_segments_over_several_turns) {
+   struct keeper : tun_sink {
+      explicit keeper(event_loop& l) : loop(l) {}
+      void on_packets(tun_device&, std::span<wrn_pkt> packets) override {
+         for (const wrn_pkt& p : packets)
+            if (p.buf[p.off + 9] == 6) got.emplace_back(p.buf + p.off, p.buf + p.off + p.len);
+         loop.pool().free(packets);
+      }
+      void on_link(tun_device&, bool) override {}
+      event_loop& loop;
+      std::vector<bytes> got;
+   } kept(*loop);
+   auto opened = loop->open_tun(standard_options(), kept);
+   ASSERT_TRUE(opened);
+   tun = std::move(*opened);
+   const auto& t = static_cast<kernel_tun&>(*tun);
+   // A packet socket injects what no ordinary sender makes.
+   const owned_fd raw(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_IP)));
+   int one = 1;
+   ASSERT_EQ(setsockopt(raw, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one), 0);
+   bytes packet = support::make_packet({}, random_payload(9, 20000));
+   virtio_header header = support::make_partial(packet, 5);
+   header.hdr_len = 40; // the kernel wants it right
+   bytes frame(sizeof header);
+   std::memcpy(frame.data(), &header, sizeof header);
+   frame.insert(frame.end(), packet.begin(), packet.end());
+   sockaddr_ll to{};
+   to.sll_family = AF_PACKET;
+   to.sll_protocol = htons(ETH_P_IP);
+   to.sll_ifindex = static_cast<int>(t.index());
+   ASSERT_EQ(
+         ::sendto(raw, frame.data(), frame.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to),
+         static_cast<ssize_t>(frame.size()))
+         << std::strerror(errno);
+   const uint64_t turns = loop->stats().turns;
+   EXPECT_TRUE(run_until(*loop, [&] { return kept.got.size() >= 4000; })) << kept.got.size();
+   EXPECT_EQ(kept.got, support::naive_split(header, packet));
+   EXPECT_GT(loop->stats().turns - turns, 5u); // others had their turns in between
+}
+
 TEST_F(net_tun, runs_two_devices_in_one_loop) {
    open();
    tun_options second = standard_options();
@@ -278,7 +320,7 @@ TEST_F(net_tun, runs_two_devices_in_one_loop) {
    second.addresses = {prefix("10.10.0.1/24")};
    second.routes = {};
    reflector other;
-   auto another = std::move(loop->open_tun(second, other).value());
+   auto another = loop->open_tun(second, other).value();
    const bytes data = random_payload(3, 1 << 20);
    EXPECT_TRUE(through_tcp(*loop, "10.9.0.1:5000", "10.9.0.2:5000", data) == data);
    EXPECT_TRUE(through_tcp(*loop, "10.10.0.1:5000", "10.10.0.2:5000", data) == data);

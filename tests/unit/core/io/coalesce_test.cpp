@@ -175,16 +175,21 @@ TEST(coalesce, joins_a_train_into_one_write_for_each_protocol_and_family) {
 }
 
 TEST(coalesce, starts_another_write_where_64_KiB_are_full) {
-   packet_spec spec;
-   const batch b(segments(spec, 65495, 1400, 1));
-   ASSERT_EQ(b.writes.size(), 1u);
-   auto more = segments(spec, 65495, 1400, 1);
-   spec.sequence += 65495;
-   more.back() =
-         segments(spec, 65495, 1400, 1).front(); // not what comes next, and too much as well
-   spec.sequence = 1;
-   const batch c(more);
-   EXPECT_EQ(c.writes.size(), 2u);
+   for (const bool v6 : {false, true})
+      for (const bool tcp : {false, true}) {
+         packet_spec spec;
+         spec.v6 = v6;
+         spec.tcp = tcp;
+         auto packets = segments(spec, 46 * 1400, 1400, 1);
+         spec.sequence += 46 * 1400;
+         spec.id = static_cast<uint16_t>(spec.id + 46);
+         for (auto& p : segments(spec, 46 * 1400, 1400, 2))
+            packets.push_back(p);
+         const batch b(packets);
+         ASSERT_EQ(b.writes.size(), 2u);
+         EXPECT_EQ(b.writes[0].size(), 46 * 1400u + b.headers[0].hdr_len);
+         EXPECT_EQ(received(b), packets);
+      }
 }
 
 TEST(coalesce, joins_flows_that_alternate) {

@@ -21,7 +21,7 @@ struct listener : io::udp_sink {
       std::string text;
    };
    explicit listener(fake_shard& s, const char* bind = "[::]:5000") : shard(s) {
-      socket = std::move(s.open_udp(endpoint(bind), *this).value());
+      socket = s.open_udp(endpoint(bind), *this).value();
    }
    void on_datagrams(io::udp_socket& from, std::span<wrn_pkt> datagrams) override {
       batches++;
@@ -196,7 +196,7 @@ TEST(fake_shard, carries_inner_packets_both_ways_through_the_tun) {
    fake_network net(7);
    auto& a = net.add_node({"10.0.0.1"});
    inner sink(a);
-   auto tun = std::move(a.open_tun({.name = "w0", .headroom = 77, .tailroom = 33}, sink).value());
+   auto tun = a.open_tun({.name = "w0", .headroom = 77, .tailroom = 33}, sink).value();
    EXPECT_EQ(a.open_tun({.name = "w0"}, sink).error().code, base::errc::exists);
    ASSERT_NE(a.tun(), nullptr);
    const std::vector<uint8_t> packet{0x45, 1, 2, 3};

@@ -88,6 +88,29 @@ TEST(split, finishes_single_packets_and_passes_complete_ones_unchanged) {
    }
 }
 
+TEST(split, writes_a_udp_checksum_of_zero_as_ffff) {
+   packet_pool pool(8, 2, 60, 40);
+   for (const bool v6 : {false, true}) {
+      packet_spec spec;
+      spec.tcp = false;
+      spec.v6 = v6;
+      bytes payload(100, 0);
+      const size_t field = v6 ? 46 : 26;
+      const bytes probe = make_packet(spec, std::span(payload).first(50));
+      // A word equal to the checksum without it makes the sum all ones.
+      payload[0] = probe[field];
+      payload[1] = probe[field + 1];
+      for (const uint16_t gso : {0, 50}) {
+         bytes packet = make_packet(spec, std::span(payload).first(gso == 0 ? 50 : 100));
+         const virtio_header header = make_partial(packet, gso);
+         const auto got = split_all(header, packet, 8, pool);
+         ASSERT_EQ(got, naive_split(header, packet));
+         EXPECT_EQ(got[0][field], 0xff);
+         EXPECT_EQ(got[0][field + 1], 0xff);
+      }
+   }
+}
+
 TEST(split, goes_on_counting_over_tens_of_thousands_of_tiny_segments) {
    packet_pool pool(256, 4, 60, 40);
    packet_spec spec;
