@@ -1,0 +1,19 @@
+// Where things are on this system. Control thread and command line.
+#pragma once
+
+#include "core/config/model.hpp"
+
+#include <filesystem>
+#include <vector>
+
+namespace warren::app {
+
+/// Plugin folders in the order in which they are searched: the configuration's, $WARREN_PLUGIN_DIR,
+/// ../lib/warren/plugins beside the executable, third parties' under /usr/local, ours. They need
+/// not exist.
+std::vector<std::filesystem::path> plugin_search_path(const config::daemon& host);
+
+/// The running program, or empty when /proc is not there.
+std::filesystem::path executable();
+
+} // namespace warren::app
