@@ -65,7 +65,7 @@ std::string_view to_string(peer_state s) {
 
 std::string_view to_string(drop_reason r) {
    static constexpr std::string_view names[] = {"other", "malformed", "auth", "replay", "no_link", "queue_full", "too_big",
-                                                "rate", "policy", "expired", "no_owner", "wrong_source", "not_ip", "unknown_frame"};
+                                                "rate", "policy", "expired", "no_owner", "wrong_source", "not_ip", "loop", "unknown_frame"};
    static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
    return names[static_cast<size_t>(r)];
 }
@@ -211,6 +211,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
          made->bound = std::make_shared<bound_socket>(bound_socket{std::move(*socket), use.listen});
       }
       made->sock = next_handle_++;
+      made->port = made->bound->socket->local().port;
       next.transports.push_back(std::move(made));
    }
 

@@ -117,6 +117,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void count_drop(peer* p, drop_reason why, uint64_t packets = 1);
    void drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why);
    void answer_unreachable(std::span<const wrn_pkt> packets, bool owned);
+   bool is_own_datagram(const peer& p, const route::ip_view& ip) const;
    bool source_belongs(peer& p, const route::ip_view& ip);
    bool send_frame(link& l, uint8_t type, std::span<const uint8_t> body);
    void on_frame(link& l, std::span<const uint8_t> packet);

@@ -12,6 +12,8 @@ namespace warren::mesh {
 
 namespace {
 
+constexpr uint8_t protocol_udp = 17;
+
 std::span<const uint8_t> data_of(const wrn_pkt& packet) { return {packet.buf + packet.off, packet.len}; }
 
 } // namespace
@@ -39,6 +41,16 @@ uint64_t network::owner_of(const route::ip_view& ip) {
    return owner;
 }
 
+/// Does the packet go from our socket to the peer's endpoint? Then the endpoint is routed into the tunnel itself, and each turn of the
+/// loop would make the packet larger.
+bool network::is_own_datagram(const peer& p, const route::ip_view& ip) const {
+   for (const auto& l : p.links) {
+      if (ip.destination_port != l->remote.port || ip.source_port != l->via->port) continue;
+      if (ip.family == l->remote.family && std::memcmp(ip.destination, l->remote.ip, ip.family == 4 ? 4 : 16) == 0) return true;
+   }
+   return false;
+}
+
 // --- from the interface ------------------------------------------------------------------------
 
 void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
@@ -61,7 +73,11 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
       if (i != first && (packets[i].flags & WRN_PKT_RUN) != 0) continue;
       const auto ip = route::parse_ip(data_of(packets[i]));
       peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
-      const drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
+      drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
+      if (owner != nullptr && ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) {
+         owner = nullptr;
+         reason = drop_reason::loop;
+      }
       if (i != first && owner == current && (owner != nullptr || reason == why)) continue;
       flush(i);
       current = owner;

@@ -28,6 +28,7 @@ enum class drop_reason : uint8_t {
    no_owner = WRN_DROP_COUNT_, // no peer owns the destination
    wrong_source,               // the inner source does not belong to the peer that sent it
    not_ip,                     // from our own interface, neither IPv4 nor IPv6
+   loop,                       // our own datagram to the peer, routed into the tunnel that it carries
    unknown_frame,              // a mesh frame of a type or version we do not know
    count_
 };
@@ -47,6 +48,7 @@ struct transport {
    wrn_transport_limits limits{};
    std::shared_ptr<bound_socket> bound;
    uint64_t sock = 0; // the handle the plugin knows the socket by
+   uint16_t port = 0; // the socket's
 };
 
 struct peer;

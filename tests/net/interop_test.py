@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
-from lab import TOOLS, Failed, expect, expect_equal, main, poll, sh  # noqa: E402
+from lab import SLOW, TEST_PLUGINS, TOOLS, Failed, expect, expect_equal, main, poll, sh  # noqa: E402
 
 
 def pair(lab, family=4, psk=None, initiator="warren", keepalive=None, plugin_dirs=(), **extra):
@@ -87,7 +87,7 @@ def byte_counters_are_exact_when_the_stock_peer_initiates(lab):
 
 def rekeys_lose_no_packet(lab):
     """With the timers of the test module Warren rekeys every few seconds; the stock peer follows."""
-    a, b = pair(lab, plugin_dirs=[os.path.join(os.environ["WARREN_TEST_PLUGINS"])])
+    a, b = pair(lab, plugin_dirs=[TEST_PLUGINS])
     expect(a.ping(b.address), "first ping")
     first = a.peer_status(b)["latest_handshake_unix_ms"]
     out = a.run("ping", "-c", "800", "-i", "0.01", "-q", b.address)
@@ -130,7 +130,7 @@ def peer_changes_its_port_and_address(lab):
     expect(a.ping(b.address), "to the new port")
     b.ip("addr", "add", "192.0.2.99/24", "dev", "eth0")
     b.ip("addr", "del", f"{b.outer}/24", "dev", "eth0")
-    expect(b.ping(a.address), "from the new address")
+    poll("traffic from the new address", lambda: b.ping(a.address), 10)
     poll("warren follows the address", lambda: a.peer_status(b)["endpoint"] == "192.0.2.99:4242")
     expect(a.ping(b.address), "to the new address")
 
@@ -150,33 +150,42 @@ def flood(lab, source, target_key, target, mode, seconds, rate):
 
 
 def floods_leave_memory_flat_and_let_a_legitimate_peer_in_within_a_second(lab):
+    """A Warren peer answers a cookie at once. wireguard-go waits for its own retry after 5 s, as the paper says, and then gets in at once."""
     a = lab.node("warren", "10.0.0.1")
     b = lab.stock("stock", "10.0.0.2")
+    c = lab.node("other", "10.0.0.3")
     evil = lab.host("evil")
-    lab.switch([a, b, evil])
+    lab.switch([a, b, c, evil])
     # The attacker may speak from any address of a /16.
     evil.ip("route", "add", "local", "198.18.0.0/16", "dev", "lo")
     a.ip("route", "add", "198.18.0.0/16", "via", evil.outer)
     a.peer(b, endpoint=False)
+    a.peer(c, endpoint=False)
     a.up()
     b.up()
+    c.peer(a)
     before = None
-    for mode in ("bad-mac1", "good-mac1"):
-        process = flood(lab, evil, a.tunnel_key, a.outer, mode, 20, 20000)
+    for mode, limit in (("bad-mac1", 1), ("good-mac1", 6.5)):
+        process = flood(lab, evil, a.tunnel_key, a.outer, mode, 30, 20000)
         poll("the flood arrives", lambda: sum(a.net()["drops"].values()) > 5000, 10)
         before = before or a.rss_kb()
         if mode == "good-mac1":
             poll("cookies are demanded", lambda: a.net()["instances"][0]["metrics"]["cookie_replies_total"] > 100, 5)
+        c.up()
         begin = time.monotonic()
-        b.peer(a)
-        poll("a legitimate ping is answered", lambda: b.ping(a.address, seconds=0.2), 3)
+        poll("a legitimate ping of another Warren node is answered", lambda: c.ping(a.address, seconds=0.2), 3)
         took = time.monotonic() - begin
-        expect(took < 1.3, f"handshake took {took:.2f} s under {mode}")
+        expect(took < 1 * SLOW, f"handshake of another Warren node took {took:.2f} s under {mode}")
+        c.down()
+        b.peer(a)
+        begin = time.monotonic()
+        poll("a legitimate ping of wireguard-go is answered", lambda: b.ping(a.address, seconds=0.2), limit + 1)
+        took = time.monotonic() - begin
+        expect(took < limit * SLOW, f"handshake of wireguard-go took {took:.2f} s under {mode}")
         expect(process.poll() is None, "the flood was still on")
         process.terminate()
         process.wait()
         b.wg("set", b.interface, "peer", a.tunnel_key, "remove")
-        a.api("POST", "/v1/reload")
     after = a.rss_kb()
     expect(after - before < 2048, f"memory grew from {before} to {after} kB")
 

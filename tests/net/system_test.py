@@ -125,8 +125,11 @@ def routes_addresses_and_link_deleted_behind_our_back_come_back(lab):
     poll("the address and its routes are back", lambda: "10.0.0.1/24" in a.ip("addr", "show", "w0") and "10.50.0.0/16 dev w0" in a.ip("route"), 5)
     a.ip("addr", "flush", "dev", "w0")
     poll("all addresses are back", lambda: "fd00::1/64" in a.ip("addr", "show", "w0") and "10.0.0.1/24" in a.ip("addr", "show", "w0"), 5)
+    # Who sets an interface down means it; its routes, which the kernel removes with that, come back with the link.
     a.ip("link", "set", "w0", "down")
-    poll("the interface is up again", lambda: ",UP" in a.ip("link", "show", "w0") and "10.50.0.0/16 dev w0" in a.ip("route"), 5)
+    poll("status says that it is down", lambda: not a.net()["up"], 5)
+    a.ip("link", "set", "w0", "up")
+    poll("the routes are back", lambda: a.net()["up"] and "10.50.0.0/16 dev w0" in a.ip("route"), 5)
     a.ip("link", "set", "w0", "mtu", "1300")
     poll("the MTU is back", lambda: "mtu 1420" in a.ip("link", "show", "w0"), 5)
     poll("and traffic flows", lambda: a.ping(b.address) and a.ping(b.address6), 5)

@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 
-BUILD = os.environ.get("WARREN_BUILD", os.path.join(os.path.dirname(__file__), "../../../build/release"))
+BUILD = os.path.abspath(os.environ.get("WARREN_BUILD", os.path.join(os.path.dirname(__file__), "../../../build/release")))
+TEST_PLUGINS = os.path.join(BUILD, "lib/warren/test-plugins")  # WireGuard with shortened timers
 WARREN = os.path.join(BUILD, "bin/warren")
 TOOLS = os.path.join(BUILD, "bin")
 SLOW = float(os.environ.get("WARREN_TEST_SLOW", "1"))  # deadlines are multiplied by this under sanitizers
@@ -97,11 +98,11 @@ class Lab:
     def host(self, name):
         return self._add(Host(self, name))
 
-    def node(self, name, **kw):
-        return self._add(Node(self, name, **kw))
+    def node(self, name, *args, **kw):
+        return self._add(Node(self, name, *args, **kw))
 
-    def stock(self, name, **kw):
-        return self._add(Stock(self, name, **kw))
+    def stock(self, name, *args, **kw):
+        return self._add(Stock(self, name, *args, **kw))
 
     def _add(self, host):
         self.hosts.append(host)
@@ -144,7 +145,8 @@ class Host:
         os.makedirs(self.folder, mode=0o700)
         sh("ip", "netns", "add", self.ns)
         self.ip("link", "set", "lo", "up")
-        sh("ip", "netns", "exec", self.ns, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0", check=False)
+        sh("ip", "netns", "exec", self.ns, "sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
+           "net.ipv4.conf.all.promote_secondaries=1", "net.ipv4.conf.default.promote_secondaries=1", check=False)
 
     def ip(self, *args, check=True):
         return sh("ip", "-n", self.ns, *args, check=check)

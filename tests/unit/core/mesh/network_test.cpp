@@ -167,6 +167,23 @@ TEST(network, unresolvable_name_is_asked_again_until_it_resolves) {
    EXPECT_TRUE(world.until([&] { return a.peer(b).state == peer_state::up; }, 60));
 }
 
+TEST(network, own_datagram_routed_into_the_tunnel_is_dropped_and_counted) {
+   mesh_world world(20);
+   auto &a = world.add_node(), &b = world.add_node();
+   world.connect_all();
+   a.settings.peers[0].routes = {*base::parse_prefix("192.0.2.2")};
+   ASSERT_TRUE(a.apply());
+   auto outer = make_udp4("192.0.2.1", "192.0.2.2", 1);
+   outer[20] = outer[22] = 51820 >> 8;
+   outer[21] = outer[23] = 51820 & 255;
+   a.tun().inject(outer);
+   outer[21]--; // somebody else's, from another port: passes
+   a.tun().inject(outer);
+   world.run_ms(2000);
+   EXPECT_EQ(a.drops("loop"), 1u);
+   EXPECT_EQ(b.drops("wrong_source"), 1u);
+}
+
 TEST(network, roaming_peer_is_followed_after_it_proved_itself) {
    mesh_world world(12);
    auto &a = world.add_node(), &b = world.add_node();
