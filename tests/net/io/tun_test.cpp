@@ -310,6 +310,7 @@ TEST_F(net_tun, hands_over_a_superpacket_of_thousands_of_segments_over_several_t
    const uint64_t turns = loop->stats().turns;
    EXPECT_TRUE(run_until(*loop, [&] { return kept.got.size() >= 4000; })) << kept.got.size();
    EXPECT_EQ(kept.got, support::naive_split(header, packet));
+   EXPECT_LT(t.stats().reads, 100u);           // it came whole
    EXPECT_GT(loop->stats().turns - turns, 5u); // others had their turns in between
 }
 
