@@ -130,7 +130,8 @@ def peer_changes_its_port_and_address(lab):
     expect(a.ping(b.address), "to the new port")
     b.ip("addr", "add", "192.0.2.99/24", "dev", "eth0")
     b.ip("addr", "del", f"{b.outer}/24", "dev", "eth0")
-    poll("traffic from the new address", lambda: b.ping(a.address), 10)
+    b.peer(a)  # wireguard-go of 2022 does not forget its vanished source address by itself
+    expect(b.ping(a.address), "from the new address")
     poll("warren follows the address", lambda: a.peer_status(b)["endpoint"] == "192.0.2.99:4242")
     expect(a.ping(b.address), "to the new address")
 

@@ -55,7 +55,7 @@ def each_obstacle_has_its_exit_code_and_one_sentence_with_the_next_step(lab):
     expect_equal(code, 4, "readable key: " + said)
     expect("chmod 600" in said, said)
     os.chmod(os.path.join(a.keys, "tunnel.key"), 0o600)
-    a.ip("link", "add", "w0", "type", "dummy")
+    a.ip("link", "add", "w0", "type", "bridge")
     code, said = run_once(a)
     expect_equal(code, 6, "interface name taken: " + said)
     expect("w0" in said, said)
