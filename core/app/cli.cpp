@@ -2,6 +2,7 @@
 
 #include "core/app/commands.hpp"
 #include "core/app/paths.hpp"
+#include "core/control/json.hpp"
 
 #include <boost/json.hpp>
 #include <CLI/CLI.hpp>
@@ -145,7 +146,7 @@ bool command_context::pause(std::chrono::milliseconds how_long) const {
 }
 
 void command_context::print(const json::value& document) const {
-   out << json::serialize(document) << "\n";
+   out << control::to_text(document) << "\n";
 }
 
 int command_context::refuse(const base::error& e) const {

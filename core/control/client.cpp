@@ -1,6 +1,6 @@
 #include "core/control/client.hpp"
 
-#include "core/base/limits.hpp"
+#include "core/control/json.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
@@ -92,6 +92,14 @@ base::error client::impl::broken(const boost::system::error_code& ec) {
 
 base::result<void> client::impl::send(std::string_view method, std::string_view target,
                                       const json::value& body, bool keep_alive) {
+   // The daemon closes connections that are idle for long; nothing but its goodbye can be waiting
+   // here.
+   char byte = 0;
+   if (open && ::recv(stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) {
+      boost::system::error_code ignored;
+      stream.socket().close(ignored);
+      open = false;
+   }
    if (!open)
       if (auto ok = connect(); !ok) return ok.error();
    http::request<http::string_body> out;
@@ -102,7 +110,7 @@ base::result<void> client::impl::send(std::string_view method, std::string_view 
    out.keep_alive(keep_alive);
    if (!body.is_null()) {
       out.set(http::field::content_type, "application/json");
-      out.body() = json::serialize(body);
+      out.body() = to_text(body);
    }
    out.prepare_payload();
    boost::system::error_code ec;

@@ -32,7 +32,30 @@ json::value endpoint_or_null(const wrn_addr& a) {
 
 json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(json::string(text)); }
 
+/// Bytes of the well-formed UTF-8 sequence at the start of `text` (Unicode 15, table 3-7); 0 when there is none.
+size_t sequence_length(std::string_view text) {
+   const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+   const auto follows = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) { return at(i) >= low && at(i) <= high; };
+   const unsigned first = at(0);
+   if (first < 0x80) return 1;
+   if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
+   if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
+   if (first >= 0xf0 && first <= 0xf4) return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
+   return 0;
+}
+
 } // namespace
+
+std::string to_text(const json::value& document) {
+   std::string text = json::serialize(document);
+   // JSON's own syntax is ASCII, so a foreign byte can only stand inside a string.
+   for (size_t i = 0; i < text.size();) {
+      const size_t n = sequence_length(std::string_view(text).substr(i));
+      if (n == 0) text[i] = '?';
+      i += n == 0 ? 1 : n;
+   }
+   return text;
+}
 
 json::value time_or_null(int64_t wall_ns) {
    if (wall_ns == 0) return nullptr;

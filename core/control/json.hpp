@@ -4,6 +4,7 @@
 #include "core/control/backend.hpp"
 
 #include <boost/json/value.hpp>
+#include <string>
 
 namespace warren::control {
 
@@ -13,6 +14,9 @@ boost::json::value to_json(const mesh::event& e);          // warren.event/1
 boost::json::value to_json(const mesh::ping_result& r);    // warren.ping/1
 boost::json::value to_json(const daemon_info& i);          // warren.info/1
 boost::json::value to_json(const plugin_info& p);
+
+/// The text of a document: always valid UTF-8, since names, plugins' texts and echoed input need not be.
+std::string to_text(const boost::json::value& document);
 
 /// RFC 3339 in UTC with milliseconds; null for 0.
 boost::json::value time_or_null(int64_t wall_ns);

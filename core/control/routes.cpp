@@ -98,7 +98,10 @@ void post_ping(backend& daemon, handler_arguments a, responder respond) {
    const auto target = string_in(a.body, "target");
    const auto bytes = integer_in(a.body, "bytes", 0, 65000, 56);
    const auto timeout_ms = integer_in(a.body, "timeout_ms", 1, 60'000, 2000);
-   if (!target || target->size() > 128) return respond(problem(target ? bad("'target' is too long") : target.error()));
+   if (!target) return respond(problem(target.error()));
+   const bool printable = std::none_of(target->begin(), target->end(), [](unsigned char c) { return c < ' ' || c == 127; });
+   if (target->empty() || target->size() > 128 || !printable)
+      return respond(problem(bad("'target' is not a name, a key or an address; expected 1 to 128 printable bytes")));
    if (!bytes) return respond(problem(bytes.error()));
    if (!timeout_ms) return respond(problem(timeout_ms.error()));
    daemon.ping(a.path.at("network"), *target, static_cast<size_t>(*bytes), static_cast<uint64_t>(*timeout_ms) * 1'000'000,
@@ -183,19 +186,24 @@ void dispatch(backend& daemon, const request& r, responder respond, match* strea
    const size_t question = r.target.find('?');
    const std::string_view path = r.target.substr(0, question);
    const route* found = nullptr;
-   bool path_known = false;
+   std::string allow;
    arguments args;
    for (const route& candidate : routes()) {
       args.path.clear();
       if (!match_path(candidate.pattern, path, args.path)) continue;
-      path_known = true;
-      if (candidate.method != r.method) continue;
+      if (candidate.method != r.method) {
+         allow += (allow.empty() ? "" : ", ") + std::string(candidate.method);
+         continue;
+      }
       found = &candidate;
       break;
    }
-   if (found == nullptr)
-      return respond(path_known ? problem(405, "method not allowed", "this path knows other methods; see /v1/openapi.json")
-                                : problem(404, "not found", "no such path; see /v1/openapi.json"));
+   if (found == nullptr) {
+      if (allow.empty()) return respond(problem(404, "not found", "no such path; see /v1/openapi.json"));
+      response refused = problem(405, "method not allowed", "this path knows " + allow + "; see /v1/openapi.json");
+      refused.allow = std::move(allow);
+      return respond(std::move(refused));
+   }
    std::string_view query = question == std::string_view::npos ? std::string_view{} : r.target.substr(question + 1);
    while (!query.empty()) {
       const std::string_view pair = query.substr(0, query.find('&'));
@@ -205,7 +213,7 @@ void dispatch(backend& daemon, const request& r, responder respond, match* strea
       const auto value = decode(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
       if (!key || !value || std::find(found->query_keys.begin(), found->query_keys.end(), *key) == found->query_keys.end())
          return respond(problem(400, "bad request", "unknown or broken query key in '" + std::string(pair.substr(0, 64)) + "'"));
-      args.query[*key] = *value;
+      if (!args.query.emplace(*key, *value).second) return respond(problem(400, "bad request", "query key '" + *key + "' is given twice"));
    }
    if (!r.body.empty()) {
       if (found->body_keys.empty()) return respond(problem(400, "bad request", "this request takes no body"));
@@ -220,6 +228,8 @@ void dispatch(backend& daemon, const request& r, responder respond, match* strea
       args.body = std::move(body.as_object());
    }
    if (found->stream) {
+      if (const auto follow = args.query.find("follow"); follow != args.query.end() && follow->second != "0" && follow->second != "1")
+         return respond(problem(400, "bad request", "'follow' is 0 or 1"));
       if (stream == nullptr) return respond(problem(400, "bad request", "this path is a stream"));
       *stream = {found, std::move(args)};
       return;

@@ -14,7 +14,8 @@ namespace warren::control {
 
 struct response {
    int status = 200;
-   boost::json::value body; // a document with "schema", or RFC 9457 problem details when status >= 400
+   boost::json::value body = nullptr; // a document with "schema", or RFC 9457 problem details when status >= 400
+   std::string allow = {};            // with 405: the methods that the path knows
 };
 using responder = std::function<void(response)>; // called exactly once
 

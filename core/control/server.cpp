@@ -71,7 +71,11 @@ base::result<void> server::impl::listen(const std::string& group) {
    if (::lstat(path.c_str(), &info) == 0) {
       if (!S_ISSOCK(info.st_mode)) return base::fail(base::errc::exists, path + " exists and is no socket; move it away or set control.socket");
       protocol::socket probe(context);
+      probe.open(protocol(), ec);
+      probe.non_blocking(true, ec); // a daemon with a full backlog must not hang us; it counts as answering
       probe.connect(endpoint, ec);
+      if (ec && ec != asio::error::connection_refused && ec != boost::system::errc::no_such_file_or_directory)
+         return base::fail(base::errc_of_errno(ec.value()), "cannot tell whether a daemon answers on " + path + ": " + ec.message() + "; move the socket away or set control.socket");
       if (!ec) return base::fail(base::errc::in_use, "another warren daemon answers on " + path + "; stop it with 'warren down', or set control.socket");
       ::unlink(path.c_str());
    }
@@ -142,7 +146,7 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
          const response bad = problem(too_big ? 413 : 400, too_big ? "too large" : "bad request", ec.message());
          out.result(static_cast<unsigned>(bad.status));
          out.set(http::field::content_type, "application/problem+json");
-         out.body() = json::serialize(bad.body);
+         out.body() = to_text(bad.body);
       } else {
          const auto& r = parser.get();
          match stream_match;
@@ -156,8 +160,9 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
          if (r.method() != http::verb::get) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
          keep_alive = r.keep_alive();
          out.result(static_cast<unsigned>(result.status));
+         if (!result.allow.empty()) out.set(http::field::allow, result.allow);
          if (result.status >= 400) out.set(http::field::content_type, "application/problem+json");
-         out.body() = json::serialize(result.body);
+         out.body() = to_text(result.body);
       }
       out.keep_alive(keep_alive);
       out.prepare_payload();
@@ -177,6 +182,7 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
       std::deque<std::string> lines;
       asio::steady_timer ready;
       bool overflown = false;
+      bool gone = false; // the reader
    };
    http::response<http::empty_body> head{http::status::ok, 11};
    head.set(http::field::content_type, "application/x-ndjson");
@@ -184,22 +190,30 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
    if (follow && subscribers >= limits::control_subscribers_max) {
       http::response<http::string_body> busy{http::status::service_unavailable, 11};
       busy.set(http::field::content_type, "application/problem+json");
-      busy.body() = json::serialize(problem(503, "limit", "too many subscribers of the event stream").body);
+      busy.body() = to_text(problem(503, "limit", "too many subscribers of the event stream").body);
       busy.prepare_payload();
+      stream.expires_after(request_timeout);
       co_await http::async_write(stream, busy, use_awaitable);
       co_return;
    }
    auto sub = std::make_shared<subscription>(subscription{{}, asio::steady_timer(context, asio::steady_timer::time_point::max())});
-   for (const auto& e : daemon.recent_events()) sub->lines.push_back(json::serialize(to_json(e)) + "\n");
+   for (const auto& e : daemon.recent_events()) sub->lines.push_back(to_text(to_json(e)) + "\n");
    uint64_t token = 0;
    if (follow) {
       subscribers++;
-      token = daemon.subscribe([sub](const mesh::event& e) {
+      // Unsubscribed before `stream` ends.
+      token = daemon.subscribe([sub, &stream](const mesh::event& e) {
          if (sub->lines.size() >= 2 * limits::events_kept) {
             sub->overflown = true;
+            stream.close(); // also ends a write that the reader does not take
          } else {
-            sub->lines.push_back(json::serialize(to_json(e)) + "\n");
+            sub->lines.push_back(to_text(to_json(e)) + "\n");
          }
+         sub->ready.cancel();
+      });
+      // A reader has nothing more to say: whatever comes is its end.
+      stream.socket().async_wait(protocol::socket::wait_read, [sub](const boost::system::error_code&) {
+         sub->gone = true;
          sub->ready.cancel();
       });
    }
@@ -209,15 +223,10 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
    (void)n;
    boost::system::error_code failed = ec;
    // Without a length the end of the connection ends the body (RFC 9112 section 6.3).
-   while (!failed && !stopped && !sub->overflown) {
+   while (!failed && !stopped && !sub->overflown && !sub->gone) {
       if (sub->lines.empty()) {
          if (!follow) break;
-         // Wake up now and then to notice that the reader has gone.
-         sub->ready.expires_after(std::chrono::seconds(1));
          co_await sub->ready.async_wait(use_awaitable);
-         char byte = 0;
-         const ssize_t got = ::recv(stream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-         if (got == 0) break;
          continue;
       }
       const std::string line = std::move(sub->lines.front());
@@ -246,10 +255,10 @@ base::result<std::unique_ptr<server>> server::create(asio::io_context& context, 
 void server::stop() {
    if (impl_->stopped) return;
    impl_->stopped = true;
+   ::unlink(impl_->path.c_str()); // while it is still ours: from the close on, the path may be another daemon's
    boost::system::error_code ignored;
    impl_->acceptor.close(ignored);
    for (stream_type* connection : impl_->connections) connection->close();
-   ::unlink(impl_->path.c_str());
 }
 
 server::~server() { stop(); }

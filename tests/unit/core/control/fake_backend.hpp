@@ -1,0 +1,121 @@
+// A daemon of plain values for tests of the control API: it answers at once, or keeps the reply for
+// the test to give.
+#pragma once
+
+#include "core/control/backend.hpp"
+
+#include <map>
+
+namespace warren::control {
+
+inline mesh::network_status sample_network(const std::string& name) {
+   mesh::network_status s;
+   s.name = name;
+   s.node_name = "laptop";
+   s.interface = name;
+   s.id.fill(7);
+   s.tunnel_key.fill(9);
+   s.mtu = 1420;
+   s.up = true;
+   s.since_wall_ns = 1'700'000'000'123'000'000;
+   s.addresses.push_back({});
+   s.addresses.back().family = WRN_AF_INET;
+   s.addresses.back().ip[0] = 10;
+   s.addresses.back().prefix_len = 24;
+   mesh::instance_status i;
+   i.plugin = "wireguard";
+   i.kind = "transport";
+   i.version = "1";
+   i.module = "/x.so";
+   i.state = "active";
+   i.metrics.push_back({"handshakes", "How many.", WRN_METRIC_COUNTER, 3});
+   s.instances.push_back(i);
+   mesh::peer_status p;
+   p.name = "nas";
+   p.id.emplace().fill(1);
+   p.tunnel_key.emplace().fill(2);
+   p.state = mesh::peer_state::up;
+   p.transport = "wireguard";
+   p.endpoint.family = WRN_AF_INET;
+   p.endpoint.port = 51820;
+   p.handshake_wall_ns = 1'700'000'000'000'000'000;
+   p.rtt_us = 1234;
+   p.rx_bytes = 10;
+   p.drops = {{"no_session", 2}};
+   s.peers.push_back(p);
+   s.peers.push_back({}); // all unknown: every null there is
+   s.peers.back().name = "phone";
+   s.drops = {{"no_owner", 4}};
+   return s;
+}
+
+struct fake_backend final : backend {
+   struct ping_call {
+      std::string network, target;
+      size_t bytes = 0;
+      uint64_t timeout_ns = 0;
+   };
+   std::map<std::string, mesh::network_status> known{{"acme", sample_network("acme")}};
+   std::vector<ping_call> pings;
+   base::result<mesh::ping_result> pong = mesh::ping_result{1234, "nas", "wireguard", {}, {}, 56};
+   base::result<reload_report> reloaded = reload_report{{"acme: nothing restarted"}};
+   bool keep_replies = false;
+   std::vector<std::function<void()>> kept;
+   base::log::level level = base::log::level::info;
+   size_t stops = 0;
+   std::vector<plugin_info> plugin_list;
+   std::vector<mesh::event> past;
+   std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers;
+   uint64_t next_token = 1;
+
+   void publish(const mesh::event& e) {
+      for (const auto& [token, on_event] : std::map(subscribers))
+         on_event(e);
+   }
+   template <class T> void answer(reply<T> done, base::result<T> value) {
+      if (keep_replies)
+         kept.push_back([done, value] { done(value); });
+      else
+         done(std::move(value));
+   }
+
+   daemon_info info() override {
+      return {"0.1.0", 42, 1'700'000'000'000'000'000, "/etc/warren/warren.toml", level};
+   }
+   std::vector<std::string> networks() override {
+      std::vector<std::string> names;
+      for (const auto& [name, s] : known)
+         names.push_back(name);
+      return names;
+   }
+   void status(const std::string& network, reply<mesh::network_status> done) override {
+      const auto it = known.find(network);
+      if (it == known.end())
+         return answer<mesh::network_status>(
+               done, base::fail(base::errc::not_found, "no network '" + network + "'"));
+      answer<mesh::network_status>(done, it->second);
+   }
+   void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
+             reply<mesh::ping_result> done) override {
+      pings.push_back({network, target, bytes, timeout_ns});
+      answer(done, pong);
+   }
+   void reload(reply<reload_report> done) override { answer(done, reloaded); }
+   base::result<void> set_log_level(base::log::level l) override {
+      level = l;
+      return {};
+   }
+   std::vector<plugin_info> plugins() override { return plugin_list; }
+   std::vector<std::pair<std::string, std::string>> refused_plugins() override {
+      return {{"/bad.so", "no entry"}};
+   }
+   void stop() override { stops++; }
+   std::vector<mesh::event> recent_events() override { return past; }
+   uint64_t subscribe(std::function<void(const mesh::event&)> on_event) override {
+      subscribers[next_token] = std::move(on_event);
+      return next_token++;
+   }
+   void unsubscribe(uint64_t token) override { subscribers.erase(token); }
+};
+
+} // namespace warren::control
