@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# The one entry for people: ./do help
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+
+build_packages=(cmake ninja-build g++ pkg-config libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev libboost-url1.81-dev
+   libsodium-dev libssl-dev libtomlplusplus-dev libspdlog-dev libfmt-dev libcli11-dev libmnl-dev libgtest-dev libgmock-dev)
+[ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && build_packages+=(libipsec-mb-dev)
+net_packages=(iproute2 iputils-ping nftables procps python3 wireguard-go wireguard-tools iperf3 tcpdump util-linux)
+fuzz_packages=(clang-14 libclang-rt-14-dev llvm-14)
+lint_packages=(clang-tidy-14 clang-format-14 python3 shellcheck)
+
+yes=no
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+
+usage() {
+   cat <<'EOF'
+./do [-y] COMMAND
+
+  demo                 build, then run a small mesh in network namespaces: three Warren nodes and a stock WireGuard peer
+  test [--long]        build and run all tests; those with network namespaces need root or sudo. --long: the slow ones too
+  build [PRESET]       build/PRESET (default release; dev, asan, tsan): bin/warren and lib/warren/plugins/*.so
+  bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
+  fuzz [SECONDS]       every fuzz target for that long (default 60)
+  format [--check]     clang-format on all sources
+  lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
+  package, clean       (package: not there yet)  remove build/
+
+Missing Debian packages are listed and installed (root or sudo). -y, or no terminal: without asking.
+EOF
+}
+
+as_root() {
+   if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo --preserve-env=WARREN_TEST_ROUNDS,WIREGUARD_GO,CI "$@"; else
+      say "this needs root and there is no sudo: run './do' as root"
+      exit 4
+   fi
+}
+
+# Installs what is missing of the packages named.
+need() {
+   local missing=() p
+   for p in "$@"; do
+      dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q "ok installed" || missing+=("$p")
+   done
+   [ ${#missing[@]} = 0 ] && return
+   say "missing Debian packages: ${missing[*]}"
+   if [ "$yes" = no ] && [ -t 0 ]; then
+      read -r -p "Install them with apt-get? [Y/n] " answer
+      case "$answer" in "" | y | Y | yes) ;; *) exit 1 ;; esac
+   fi
+   as_root apt-get update -qq
+   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+build() {
+   local preset=${1:-release}
+   need "${build_packages[@]}"
+   [ "$preset" = fuzz ] && need "${fuzz_packages[@]}"
+   say "building preset $preset in build/$preset"
+   cmake --preset "$preset" >/dev/null
+   cmake --build --preset "$preset" -- ${JOBS:+-j"$JOBS"}
+}
+
+# ctest of a preset; tests with namespaces run as root.
+run_tests() {
+   local preset=$1
+   shift
+   as_root ctest --test-dir "build/$preset" --output-on-failure "$@"
+}
+
+sources() { git ls-files '*.cpp' '*.hpp' '*.h' '*.c'; }
+
+while [ $# -gt 0 ]; do
+   case "$1" in
+   -y | --yes) yes=yes; shift ;;
+   *) break ;;
+   esac
+done
+command=${1:-help}
+[ $# -gt 0 ] && shift
+for argument in "$@"; do [ "$argument" = -y ] && yes=yes; done
+
+case "$command" in
+demo)
+   build release
+   need "${net_packages[@]}"
+   say "a mesh of four hosts in network namespaces; everything is removed at the end"
+   as_root python3 tests/net/demo.py
+   ;;
+test)
+   build release
+   need "${net_packages[@]}"
+   if [ "${1:-}" = --long ]; then
+      WARREN_TEST_ROUNDS=200 run_tests release
+   else
+      run_tests release -LE long
+   fi
+   ;;
+build)
+   [ "${1:-}" = -y ] && shift
+   build "${1:-release}"
+   ;;
+bench)
+   what=${1:-tunnel}
+   [ $# -gt 0 ] && shift
+   build release
+   need "${net_packages[@]}"
+   case "$what" in
+   tunnel) as_root python3 tests/bench/tunnel.py "$@" ;;
+   *) say "there is no benchmark '$what'; there is: tunnel"; exit 2 ;;
+   esac
+   ;;
+fuzz)
+   seconds=${1:-60}
+   build fuzz
+   for target in build/fuzz/bin/fuzz_*; do
+      name=${target##*/fuzz_}
+      mkdir -p "build/fuzz/corpus/$name"
+      say "fuzzing $name for $seconds s"
+      "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -artifact_prefix="build/fuzz/$name-" -print_final_stats=0 -verbosity=0 \
+         "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
+   done
+   say "nothing found"
+   ;;
+format)
+   need clang-format-14
+   if [ "${1:-}" = --check ]; then sources | xargs clang-format-14 --dry-run --Werror; else sources | xargs clang-format-14 -i; fi
+   ;;
+lint)
+   need "${build_packages[@]}" "${lint_packages[@]}"
+   sources | xargs clang-format-14 --dry-run --Werror
+   [ -e tests/tidy/tidy.py ] && python3 tests/tidy/tidy.py
+   shellcheck do .ci/run
+   cmake --preset dev >/dev/null
+   if [ "${1:-}" = --all ]; then files=$(git ls-files '*.cpp'); else
+      files=$(git diff --name-only --diff-filter=d "$(git merge-base HEAD origin/main 2>/dev/null || git rev-list --max-parents=0 HEAD | tail -1)" -- '*.cpp')
+   fi
+   # Only what the dev preset compiles: tests of other toolchains are not in its database.
+   files=$(for f in $files; do grep -q "$PWD/$f\"" build/dev/compile_commands.json && echo "$f"; done || true)
+   [ -z "$files" ] || echo "$files" | xargs -P "$(nproc)" -n 4 clang-tidy-14 --quiet -p build/dev
+   ;;
+clean) rm -rf build ;;
+help | -h | --help) usage ;;
+*)
+   usage >&2
+   exit 2
+   ;;
+esac
