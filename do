@@ -92,7 +92,13 @@ test)
    build release
    need "${net_packages[@]}"
    if [ "${1:-}" = --long ]; then
-      WARREN_TEST_ROUNDS=200 run_tests release
+      export WARREN_TEST_ROUNDS=200
+      run_tests release
+      # Two hundred starts and stops with traffic under each sanitizer.
+      for preset in asan tsan; do
+         build "$preset"
+         run_tests "$preset" -L sanitize
+      done
    else
       run_tests release -LE long
    fi

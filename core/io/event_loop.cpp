@@ -59,6 +59,8 @@ event_loop::~event_loop() {
    if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
+uint64_t event_loop::stopwatch() { return monotonic_ns(); }
+
 uint64_t event_loop::now() const { return in_turn_ ? now_ : monotonic_ns(); }
 
 int64_t event_loop::wall_ns() const { return static_cast<int64_t>(clock_ns(CLOCK_REALTIME)); }
@@ -235,9 +237,12 @@ void event_loop::want_turn(int fd) {
    turns_wanted_++;
 }
 
-base::result<std::unique_ptr<udp_socket>> event_loop::open_udp(const wrn_addr& bind,
-                                                               udp_sink& sink) {
-   return open_udp(bind, sink, options_.udp);
+base::result<std::unique_ptr<udp_socket>> event_loop::open_udp(const wrn_addr& bind, udp_sink& sink,
+                                                               bool offload) {
+   udp_options options = options_.udp;
+   options.gso = options.gso && offload;
+   options.gro = options.gro && offload;
+   return open_udp(bind, sink, options);
 }
 
 base::result<std::unique_ptr<udp_socket>> event_loop::open_udp(const wrn_addr& bind, udp_sink& sink,

@@ -66,14 +66,15 @@ class event_loop final : public shard, private reactor, private ready_sink {
 
    uint64_t now() const override;
    int64_t wall_ns() const override;
+   uint64_t stopwatch() override; // reads the clock each time, on any thread
    void random(void* buf, size_t len) override;
    packet_pool& pool() override { return pool_; }
    uint64_t timer_set(uint64_t timer, uint64_t at, timer_sink& sink, uint64_t tag) override;
    void timer_cancel(uint64_t timer) override { timers_.cancel(timer); }
    void add_turn_sink(turn_sink& sink) override;
    void remove_turn_sink(turn_sink& sink) override;
-   base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind,
-                                                      udp_sink& sink) override;
+   base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink,
+                                                      bool offload = true) override;
    base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink,
                                                       const udp_options& options);
    base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options,

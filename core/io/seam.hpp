@@ -112,7 +112,8 @@ class shard {
    virtual void remove_turn_sink(turn_sink& sink) = 0;
 
    /// Opens both families where the address is "::" (any), else the one of `bind`. Port 0 = any.
-   virtual base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink) = 0;
+   /// `offload` false: no segmentation offloads, each datagram by itself.
+   virtual base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink, bool offload = true) = 0;
    virtual base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options, tun_sink& sink) = 0;
 
    /// Host name or literal to addresses with `port` set. The callback comes later, exactly once, unless `alive` is gone by then.

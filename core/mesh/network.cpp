@@ -203,7 +203,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       if (!made->bound) {
          wrn_addr any{};
          any.family = WRN_AF_INET6; // "::" means both families
-         auto socket = shard_.open_udp(use.listen.value_or(any), *this);
+         auto socket = shard_.open_udp(use.listen.value_or(any), *this, wanted.settings.offload);
          if (!socket) {
             next.transports.push_back(std::move(made));
             return fail(socket.error().code, "transport '" + word + "': " + socket.error().text);

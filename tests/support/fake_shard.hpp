@@ -85,8 +85,8 @@ class fake_shard final : public io::shard {
    void timer_cancel(uint64_t timer) override { timers_.cancel(timer); }
    void add_turn_sink(io::turn_sink& sink) override;
    void remove_turn_sink(io::turn_sink& sink) override;
-   base::result<std::unique_ptr<io::udp_socket>> open_udp(const wrn_addr& bind,
-                                                          io::udp_sink& sink) override;
+   base::result<std::unique_ptr<io::udp_socket>> open_udp(const wrn_addr& bind, io::udp_sink& sink,
+                                                          bool offload = true) override;
    base::result<std::unique_ptr<io::tun_device>> open_tun(const io::tun_options& options,
                                                           io::tun_sink& sink) override;
    void resolve(std::string name, uint16_t port, std::weak_ptr<void> alive,
