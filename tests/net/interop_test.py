@@ -54,6 +54,27 @@ def preshared_key_over_ipv6(lab):
     both_ways(*pair(lab, family=6, psk=sh("wg", "genpsk").strip()))
 
 
+def preshared_key_over_ipv4_with_the_stock_peer_initiating(lab):
+    a, b = pair(lab, psk=sh("wg", "genpsk").strip(), initiator="stock")
+    expect(b.ping(a.address, 3), "stock reaches warren")
+    both_ways(a, b)
+
+
+def stock_initiates_over_ipv6(lab):
+    a, b = pair(lab, family=6, initiator="stock")
+    expect(b.ping(a.address6, 3), "stock reaches warren")
+    both_ways(a, b)
+
+
+def every_aead_library_talks_to_the_stock_peer(lab):
+    a, b = pair(lab, initiator="both")
+    names = ["openssl", "libsodium"] + (["ipsec-mb"] if os.uname().machine == "x86_64" else [])
+    for name in names:
+        a.transports[0]["wireguard"] = {"aead": name}
+        a.reload()
+        expect(a.ping(b.address, 20, size=1300, interval=0.01, seconds=6), f"{name} seals and opens")
+
+
 def wrong_preshared_key_gives_no_session_and_says_why(lab):
     a = lab.node("warren", "10.0.0.1")
     b = lab.stock("stock", "10.0.0.2")
@@ -193,6 +214,7 @@ def floods_leave_memory_flat_and_let_a_legitimate_peer_in_within_a_second(lab):
 
 if __name__ == "__main__":
     main(warren_initiates_over_ipv4, stock_initiates_over_ipv4, both_initiate_over_ipv6, preshared_key_over_ipv6,
+         preshared_key_over_ipv4_with_the_stock_peer_initiating, stock_initiates_over_ipv6, every_aead_library_talks_to_the_stock_peer,
          wrong_preshared_key_gives_no_session_and_says_why, byte_counters_are_exact_after_ten_pings,
          byte_counters_are_exact_when_the_stock_peer_initiates, rekeys_lose_no_packet, stock_peer_restarts, warren_restarts_and_after_kill_9,
          peer_changes_its_port_and_address, warren_changes_its_address,
