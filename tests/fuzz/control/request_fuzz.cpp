@@ -1,5 +1,6 @@
-// Input: "METHOD TARGET\nBODY", or bytes of HTTP after "!". Both end in dispatch() against a daemon of plain values, the second by way of
-// Beast's parser with the server's limits. Every request gets one answer, and every answer is JSON that a strict reader takes.
+// Input: "METHOD TARGET\nBODY", or bytes of HTTP after "!". Both end in dispatch() against a daemon
+// of plain values, the second by way of Beast's parser with the server's limits. Every request gets
+// one answer, and every answer is JSON that a strict reader takes.
 #include "core/base/error.hpp"
 #include "core/base/limits.hpp"
 #include "core/control/json.hpp"
@@ -30,7 +31,8 @@ void ask(std::string_view method, std::string_view target, std::string_view body
          },
          &stream);
    WRN_ASSERT(answers == (stream.found == nullptr ? 1 : 0));
-   for (const auto& p : daemon.pings) WRN_ASSERT(p.bytes <= 65'000 && p.timeout_ns <= 60'000'000'000 && p.target.size() <= 128);
+   for (const auto& p : daemon.pings)
+      WRN_ASSERT(p.bytes <= 65'000 && p.timeout_ns <= 60'000'000'000 && p.target.size() <= 128);
 }
 
 } // namespace
@@ -51,12 +53,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       if (!parser.is_done()) return 0;
       const auto& r = parser.get();
-      ask({r.method_string().data(), r.method_string().size()}, {r.target().data(), r.target().size()}, r.body());
+      ask({r.method_string().data(), r.method_string().size()},
+          {r.target().data(), r.target().size()}, r.body());
       return 0;
    }
    const std::string_view line = text.substr(0, text.find('\n'));
    const size_t space = line.find(' ');
    if (space == std::string_view::npos) return 0;
-   ask(line.substr(0, space), line.substr(space + 1), text.size() > line.size() ? text.substr(line.size() + 1) : std::string_view{});
+   ask(line.substr(0, space), line.substr(space + 1),
+       text.size() > line.size() ? text.substr(line.size() + 1) : std::string_view{});
    return 0;
 }
