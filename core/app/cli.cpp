@@ -141,7 +141,13 @@ void command_context::print(const json::value& document) const {
 }
 
 int command_context::refuse(const base::error& e) const {
-   err << "warren: " << e.text << "\n";
+   // Several lines are several mistakes in the configuration; each is tame on its own.
+   std::string_view rest = e.text;
+   for (std::string_view prefix = "warren: "; !rest.empty() || !prefix.empty(); prefix = "") {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      err << prefix << printable(line) << "\n";
+   }
    return exit_code_of(e.code);
 }
 
