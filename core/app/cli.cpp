@@ -63,6 +63,9 @@ std::string explain(const CLI::App& root, const CLI::ParseError& e) {
 }
 
 void add_everything(CLI::App& root, command_context& c) {
+   root.footer("Every command takes --config, --socket, -n and --json, before or after it; see "
+               "'warren --help'.\n"
+               "Exit codes: 'warren help exit-codes'.");
    root.fallthrough(); // options of every command may stand anywhere
    root.require_subcommand(1, 1);
    root.option_defaults()->always_capture_default(false);
@@ -82,20 +85,8 @@ void add_everything(CLI::App& root, command_context& c) {
    add_key_commands(root, c);
    add_config_commands(root, c);
    add_plugin_commands(root, c);
-   auto* version = root.add_subcommand("version", "Print the version of this program");
-   version->callback([&c] {
-      c.action = [&c] {
-         if (c.json)
-            c.print(json::object{{"schema", "warren.version/1"},
-                                 {"version", WARREN_VERSION},
-                                 {"plugin_abi_major", WRN_ABI_MAJOR},
-                                 {"plugin_abi_minor", WRN_ABI_MINOR}});
-         else
-            c.out << "warren " << WARREN_VERSION << " (plugin ABI " << WRN_ABI_MAJOR << "."
-                  << WRN_ABI_MINOR << ")\n";
-         return static_cast<int>(exit_ok);
-      };
-   });
+   add_wg_quick_commands(root, c);
+   add_help_commands(root, c);
 }
 
 size_t terminal_width() {
@@ -150,7 +141,13 @@ void command_context::print(const json::value& document) const {
 }
 
 int command_context::refuse(const base::error& e) const {
-   err << "warren: " << e.text << "\n";
+   // Several lines are several mistakes in the configuration; each is tame on its own.
+   std::string_view rest = e.text;
+   for (std::string_view prefix = "warren: "; !rest.empty() || !prefix.empty(); prefix = "") {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      err << prefix << printable(line) << "\n";
+   }
    return exit_code_of(e.code);
 }
 
@@ -161,6 +158,10 @@ std::unique_ptr<configuration> load_configuration(const command_context& c) {
       return schemas_of(made->plugins);
    });
    return made;
+}
+
+void scan_plugins(const command_context& c, plugin::registry& plugins) {
+   plugins.scan(plugin_search_path(config::load_daemon(c.config, true).value));
 }
 
 config::schemas schemas_of(plugin::registry& plugins) {
@@ -256,12 +257,10 @@ int run_command_line(int argc, char** argv, const command_hooks& hooks) {
    c.color = hooks.out == nullptr && wants_color();
    CLI::App root("Warren: a mesh VPN", "warren");
    add_everything(root, c);
-   root.footer("Options of every command may stand before or after it. Exit codes: 'warren help "
-               "exit-codes'.");
    try {
       root.parse(argc, argv);
    } catch (const CLI::CallForHelp&) {
-      c.out << deepest(root).help(full_name(deepest(root)));
+      c.out << root.help();
       return exit_ok;
    } catch (const CLI::ParseError& e) {
       c.err << "warren: " << explain(root, e) << "\n";

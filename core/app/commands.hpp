@@ -57,6 +57,8 @@ struct configuration {
 /// `plugins` of the returned object are scanned even when the configuration has mistakes in its
 /// network files.
 std::unique_ptr<configuration> load_configuration(const command_context& c);
+/// The plugins of all folders; mistakes in warren.toml are for others to report.
+void scan_plugins(const command_context& c, plugin::registry& plugins);
 config::schemas schemas_of(plugin::registry& plugins);
 /// Every mistake as file:line:column on stderr; exit_usage.
 int refuse_mistakes(const command_context& c, const std::vector<config::config_error>& mistakes);
@@ -76,6 +78,8 @@ std::string join(const boost::json::array& texts, std::string_view separator);
 std::string network_path(std::string_view network, std::string_view tail = "");
 
 int64_t unix_ms_now();
+/// The kernel's random bytes, for keys.
+void system_random(void* out, size_t size);
 
 void add_daemon_commands(CLI::App& root, command_context& c); // run, up, down, reload
 void add_status_commands(CLI::App& root, command_context& c); // status, wait, peer list, events
@@ -83,5 +87,7 @@ void add_ping_command(CLI::App& root, command_context& c);
 void add_key_commands(CLI::App& root, command_context& c);
 void add_config_commands(CLI::App& root, command_context& c);
 void add_plugin_commands(CLI::App& root, command_context& c);
+void add_wg_quick_commands(CLI::App& root, command_context& c); // import, export
+void add_help_commands(CLI::App& root, command_context& c);     // help, completion, version
 
 } // namespace warren::app

@@ -61,17 +61,6 @@ void print_keys(const command_context& c, const fs::path& folder, const trust::i
             << folder.string() << "\n";
 }
 
-void system_random(void* out, size_t size) {
-   auto* bytes = static_cast<uint8_t*>(out);
-   while (size != 0) {
-      const ssize_t n = ::getrandom(bytes, size, 0);
-      if (n < 0 && errno == EINTR) continue;
-      WRN_ASSERT(n > 0);
-      bytes += n;
-      size -= static_cast<size_t>(n);
-   }
-}
-
 int generate(const command_context& c, const std::string& dir) {
    auto folder = find_folder(c, dir, false);
    if (!folder) return c.refuse(folder.error());
@@ -118,6 +107,17 @@ int show(const command_context& c, const std::string& dir, bool peer) {
 }
 
 } // namespace
+
+void system_random(void* out, size_t size) {
+   auto* bytes = static_cast<uint8_t*>(out);
+   while (size != 0) {
+      const ssize_t n = ::getrandom(bytes, size, 0);
+      if (n < 0 && errno == EINTR) continue;
+      WRN_ASSERT(n > 0);
+      bytes += n;
+      size -= static_cast<size_t>(n);
+   }
+}
 
 void add_key_commands(CLI::App& root, command_context& c) {
    struct key_options {

@@ -1,6 +1,5 @@
 // plugin list, describe: what is installed, without a daemon.
 #include "core/app/commands.hpp"
-#include "core/app/paths.hpp"
 #include "core/control/json.hpp"
 
 #include <boost/json.hpp>
@@ -12,10 +11,6 @@ namespace json = boost::json;
 
 namespace {
 
-void scan(const command_context& c, plugin::registry& plugins) {
-   plugins.scan(plugin_search_path(config::load_daemon(c.config, true).value));
-}
-
 control::plugin_info info_of(const plugin::found_plugin& p) {
    return {p.desc->name,    std::string(plugin::kind_name(p.desc->kind)),
            p.desc->id,      p.desc->version,
@@ -25,7 +20,7 @@ control::plugin_info info_of(const plugin::found_plugin& p) {
 
 int list(const command_context& c) {
    plugin::registry plugins;
-   scan(c, plugins);
+   scan_plugins(c, plugins);
    if (c.json) {
       json::array found, refused;
       for (const auto& p : plugins.all())
@@ -55,7 +50,7 @@ int list(const command_context& c) {
 
 int describe(const command_context& c, const std::string& name) {
    plugin::registry plugins;
-   scan(c, plugins);
+   scan_plugins(c, plugins);
    base::result<plugin::found_plugin> found = base::fail(base::errc::not_found, "");
    for (const uint32_t kind : {WRN_KIND_TRANSPORT, WRN_KIND_DISCOVERY})
       if (!found) found = plugins.find(kind, name);
