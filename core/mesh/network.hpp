@@ -38,7 +38,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
 
    network_status status() const;
    /// One echo to a peer (by name, id or address); the answer or the reason comes later, exactly once.
-   void ping(std::string target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done);
+   void ping(const std::string& target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done);
 
    /// The kernel's view changed or was changed: transports forget sticky addresses, interface settings are repaired.
    void on_network_changed();

@@ -312,7 +312,7 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
    count_drop(&p, drop_reason::unknown_frame);
 }
 
-void network::ping(std::string target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done) {
+void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done) {
    using base::errc;
    if (!running_) return done(base::fail(errc::state, "network " + name_ + " is not running"));
    peer* p = find_peer(target);

@@ -108,7 +108,7 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
    return m;
 }
 
-void registry::add(std::shared_ptr<module> m) {
+void registry::add(const std::shared_ptr<module>& m) {
    for (const wrn_plugin_desc* desc : m->plugins()) {
       const bool known = std::any_of(plugins_.begin(), plugins_.end(), [&](const found_plugin& f) {
          return f.desc->kind == desc->kind && std::string_view(f.desc->name) == desc->name;

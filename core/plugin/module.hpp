@@ -48,7 +48,7 @@ class registry {
    /// Loads every *.so of the folders, in order; the first module with a word wins. Folders that do not exist are skipped, a module that is
    /// refused is remembered with its reason.
    void scan(const std::vector<std::filesystem::path>& folders);
-   void add(std::shared_ptr<module> m);
+   void add(const std::shared_ptr<module>& m);
 
    /// By word ("wireguard") or by absolute path. errc::not_found lists what there is of that kind.
    base::result<found_plugin> find(uint32_t kind, std::string_view word);
