@@ -157,7 +157,8 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
             co_await stream_events(stream, stream_match.args.query["follow"] == "1");
             break;
          }
-         if (r.method() != http::verb::get) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
+         const bool question = r.method() == http::verb::get || r.target().ends_with("/ping"); // changes nothing
+         if (!question) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
          keep_alive = r.keep_alive();
          out.result(static_cast<unsigned>(result.status));
          if (!result.allow.empty()) out.set(http::field::allow, result.allow);
