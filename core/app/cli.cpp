@@ -11,7 +11,6 @@
 #include <iostream>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <thread>
 #include <unistd.h>
 
 namespace warren::app {
@@ -21,6 +20,8 @@ using base::errc;
 using base::fail;
 
 namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
 
 /// The command that the arguments named last: where a mistake was made.
 const CLI::App& deepest(const CLI::App& app) {
@@ -132,8 +133,13 @@ base::result<std::string> command_context::pick_network(control::api& daemon) co
 
 bool command_context::pause(std::chrono::milliseconds how_long) const {
    if (hooks.pause) return hooks.pause(how_long);
-   std::this_thread::sleep_for(how_long);
-   return true;
+   // From here on Ctrl-C ends the loop in order; a second one ends the process.
+   struct sigaction on_interrupt {};
+   on_interrupt.sa_handler = [](int) { interrupted = 1; };
+   on_interrupt.sa_flags = static_cast<int>(SA_RESETHAND);
+   if (interrupted == 0) ::sigaction(SIGINT, &on_interrupt, nullptr);
+   if (interrupted == 0) ::poll(nullptr, 0, static_cast<int>(how_long.count()));
+   return interrupted == 0;
 }
 
 void command_context::print(const json::value& document) const {

@@ -85,7 +85,10 @@ int up(const command_context& c) {
          return c.refuse(fail(errc::timeout,
                               std::string("the daemon was started but does not answer; see ") +
                                     (systemd ? "'journalctl -u warren'" : process.log().string())));
-      c.pause(step);
+      if (!c.pause(step))
+         return c.refuse(fail(
+               errc::timeout,
+               "interrupted; the daemon was started and may still come up, see 'warren status'"));
    }
 }
 

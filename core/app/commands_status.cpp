@@ -50,7 +50,7 @@ void print_status(const command_context& c, const json::value& s) {
       text = printable(text + ", " + text_of(i, "state"));
       if (flag_of(i, "plaintext"))
          text += ", " + c.paint("PLAINTEXT: everybody on the way can read it", tint::bad);
-      line(text_of(i, "kind").substr(0, 10), text);
+      line(printable(text_of(i, "kind").substr(0, 10)), text);
    }
    size_t count = 0, connected = 0;
    for (const json::value& p : list_of(s, "peers")) {

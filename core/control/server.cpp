@@ -114,9 +114,12 @@ asio::awaitable<response> server::impl::answer(const http::request<http::string_
       asio::steady_timer ready;
    };
    auto wait = std::make_shared<pending>(pending{std::nullopt, asio::steady_timer(context, asio::steady_timer::time_point::max())});
-   dispatch(daemon, parts, [wait](response result) {
-      wait->value = std::move(result);
-      wait->ready.cancel();
+   // Weak: a reply that is kept longer than the context must not keep a timer of it alive.
+   dispatch(daemon, parts, [later = std::weak_ptr(wait)](response result) {
+      const auto still = later.lock();
+      if (still == nullptr) return;
+      still->value = std::move(result);
+      still->ready.cancel();
    }, &stream);
    if (stream.found == nullptr && !wait->value) co_await wait->ready.async_wait(use_awaitable);
    if (stream.found != nullptr) co_return response{};
@@ -157,7 +160,8 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
             co_await stream_events(stream, stream_match.args.query["follow"] == "1");
             break;
          }
-         if (r.method() != http::verb::get) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
+         const bool question = r.method() == http::verb::get || r.target().ends_with("/ping"); // changes nothing
+         if (!question) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
          keep_alive = r.keep_alive();
          out.result(static_cast<unsigned>(result.status));
          if (!result.allow.empty()) out.set(http::field::allow, result.allow);
@@ -201,20 +205,24 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
    uint64_t token = 0;
    if (follow) {
       subscribers++;
-      // Unsubscribed before `stream` ends.
-      token = daemon.subscribe([sub, &stream](const mesh::event& e) {
-         if (sub->lines.size() >= 2 * limits::events_kept) {
-            sub->overflown = true;
+      // As long as `sub` is there, `stream` is. Weak for the reason above.
+      token = daemon.subscribe([later = std::weak_ptr(sub), &stream](const mesh::event& e) {
+         const auto still = later.lock();
+         if (still == nullptr) return;
+         if (still->lines.size() >= 2 * limits::events_kept) {
+            still->overflown = true;
             stream.close(); // also ends a write that the reader does not take
          } else {
-            sub->lines.push_back(to_text(to_json(e)) + "\n");
+            still->lines.push_back(to_text(to_json(e)) + "\n");
          }
-         sub->ready.cancel();
+         still->ready.cancel();
       });
       // A reader has nothing more to say: whatever comes is its end.
-      stream.socket().async_wait(protocol::socket::wait_read, [sub](const boost::system::error_code&) {
-         sub->gone = true;
-         sub->ready.cancel();
+      stream.socket().async_wait(protocol::socket::wait_read, [later = std::weak_ptr(sub)](const boost::system::error_code&) {
+         const auto still = later.lock();
+         if (still == nullptr) return;
+         still->gone = true;
+         still->ready.cancel();
       });
    }
    http::response_serializer<http::empty_body> serializer(head);
