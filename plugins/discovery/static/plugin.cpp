@@ -1,11 +1,13 @@
 // Static discovery: endpoints as the operator wrote them. Literal addresses are offered at once; host names are resolved, and again when
-// the peer stops answering or a look-up failed.
+// the peer stops answering or a look-up failed. Few look-ups are under way at any time, the others wait for their turn, and one timer serves all
+// retries: thousands of names cost the host no more than a handful.
 #include "warren/ext/discovery.h"
 #include "warren/host/resolve.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +21,9 @@ namespace {
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t retry_first = 2 * second;
 constexpr uint64_t retry_max = 120 * second;
+constexpr uint64_t retry_grain = second; // the timer fires at most this often
 constexpr size_t endpoints_max = 16; // what the host takes
+constexpr size_t questions_max = 32; // half of what the host allows
 
 constexpr const char* needs[] = {WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE, nullptr};
 constexpr wrn_plugin_desc description{"org.warren.static", "static", "Warren", "0.1.0", "Apache-2.0",
@@ -31,13 +35,15 @@ struct written {
    uint16_t port = 0;
    std::vector<wrn_addr> found; // the last answer; kept when a later look-up fails
    bool literal = false;
+   bool wanted = false;         // to be asked for when it is its turn
    bool asking = false;
-   uint64_t retry = 0;          // next wait after a failure, 0 = none failed
+   uint64_t retry = 0;          // last wait after a failure, 0 = none failed
+   uint64_t retry_at = 0;       // 0 = not planned
 };
 
 struct member {
    std::vector<written> endpoints;
-   wrn_handle retry_timer = 0; // one for all its names
+   bool queued = false;
 };
 
 /// "wireguard://[key_…@]host:port" or "wireguard://[::1]:port". The host has checked the text; this refuses rather than guesses.
@@ -87,8 +93,11 @@ struct discovery {
       std::string name; // of the endpoint asked for, since the list may change meanwhile
       uint16_t port;
    };
-   std::unordered_map<uint64_t, question> questions;
+   std::unordered_map<uint64_t, question> questions; // under way
+   std::deque<wrn_handle> queue;                     // members with names that are wanted; may name some that are gone
    uint64_t next_tag = 1;
+   wrn_handle timer = 0;
+   uint64_t timer_at = 0;
 
    void offer(wrn_handle peer) {
       std::vector<wrn_endpoint> out;
@@ -98,21 +107,68 @@ struct discovery {
       offers->offer(host, peer, out.data(), static_cast<uint32_t>(out.size()));
    }
 
+   /// Asks for what waits, as long as few enough questions are under way.
+   void pump() {
+      while (!queue.empty()) {
+         const wrn_handle peer = queue.front();
+         const auto m = members.find(peer);
+         if (m != members.end()) {
+            for (written& w : m->second.endpoints) {
+               if (w.asking || w.literal || !w.wanted) continue;
+               if (questions.size() >= questions_max) return; // on_resolved() goes on with this member
+               ask(peer, w);
+            }
+            m->second.queued = false;
+         }
+         queue.pop_front();
+      }
+   }
+
    void ask(wrn_handle peer, written& w) {
-      if (w.asking || w.literal) return;
+      w.wanted = false;
+      w.retry_at = 0;
       const uint64_t tag = next_tag++;
       if (resolver->resolve(host, {w.host.data(), w.host.size()}, w.port, tag) != WRN_OK) {
-         retry_later(peer, w);
+         retry_later(w);
          return;
       }
       w.asking = true;
       questions[tag] = {peer, w.host, w.port};
    }
 
-   void retry_later(wrn_handle peer, written& w) {
+   void retry_later(written& w) {
       w.retry = std::min(retry_max, w.retry == 0 ? retry_first : w.retry * 2);
-      member& m = members[peer];
-      if (m.retry_timer == 0) host->timer_set(host, &m.retry_timer, host->now(host) + w.retry, peer);
+      w.retry_at = host->now(host) + w.retry;
+      arm(w.retry_at);
+   }
+
+   void arm(uint64_t at) {
+      if (timer != 0 && timer_at <= at) return;
+      if (host->timer_set(host, &timer, at, 0) == WRN_OK) timer_at = at;
+   }
+
+   void on_timer() {
+      timer = 0;
+      const uint64_t now = host->now(host);
+      uint64_t next = UINT64_MAX;
+      for (auto& [peer, m] : members)
+         for (written& w : m.endpoints) {
+            if (w.retry_at == 0) continue;
+            if (w.retry_at > now) {
+               next = std::min(next, w.retry_at);
+            } else {
+               w.retry_at = 0;
+               want(peer, m, w);
+            }
+         }
+      if (next != UINT64_MAX) arm(std::max(next, now + retry_grain));
+      pump();
+   }
+
+   void want(wrn_handle peer, member& m, written& w) {
+      w.wanted = true;
+      if (!m.queued) queue.push_back(peer);
+      m.queued = true;
    }
 
    void on_resolved(uint64_t tag, wrn_status status, const wrn_addr* addrs, uint32_t n) {
@@ -121,7 +177,7 @@ struct discovery {
       const question q = it->second;
       questions.erase(it);
       const auto m = members.find(q.peer);
-      if (m == members.end()) return;
+      if (m == members.end()) return pump();
       bool changed = false;
       for (written& w : m->second.endpoints) {
          if (w.host != q.name || w.port != q.port) continue;
@@ -129,7 +185,7 @@ struct discovery {
          if (status != WRN_OK || n == 0) {
             const wrn_kv fields[] = {{"name", WRN_KV_STR, 0, {.s = {w.host.data(), w.host.size()}}}};
             host->log(host, WRN_LOG_WARN, "name_not_resolved", fields, 1);
-            retry_later(q.peer, w);
+            retry_later(w);
             continue;
          }
          w.retry = 0;
@@ -137,19 +193,23 @@ struct discovery {
          changed = true;
       }
       if (changed) offer(q.peer);
+      pump();
    }
 
-   void forget(wrn_handle peer) {
-      const auto m = members.find(peer);
-      if (m == members.end()) return;
-      if (m->second.retry_timer != 0) host->timer_cancel(host, m->second.retry_timer);
-      members.erase(m);
+   void stop() {
+      if (timer != 0) host->timer_cancel(host, timer);
+      timer = 0;
+      members.clear();
+      queue.clear();
+      questions.clear();
    }
 
    void ask_all(wrn_handle peer) {
       const auto m = members.find(peer);
       if (m == members.end()) return;
-      for (written& w : m->second.endpoints) ask(peer, w);
+      for (written& w : m->second.endpoints)
+         if (!w.literal) want(peer, m->second, w);
+      pump();
    }
 };
 
@@ -161,12 +221,12 @@ constexpr wrn_discovery discovery_table{
          for (uint32_t i = 0; i < n && i < endpoints_max; i++)
             if (auto w = parse({configured[i].ptr, configured[i].len})) m.endpoints.push_back(std::move(*w));
          discovery& d = self(p);
-         d.forget(peer);
+         m.queued = d.members.contains(peer) && d.members[peer].queued;
          d.members[peer] = std::move(m);
          d.offer(peer);
          d.ask_all(peer);
       },
-      [](const wrn_plugin* p, wrn_handle peer) { self(p).forget(peer); },
+      [](const wrn_plugin* p, wrn_handle peer) { self(p).members.erase(peer); },
       [](const wrn_plugin* p, wrn_handle peer) { self(p).ask_all(peer); }};
 
 constexpr wrn_resolve resolve_table{[](const wrn_plugin* p, uint64_t tag, wrn_status status, const wrn_addr* addrs, uint32_t n) {
@@ -192,17 +252,11 @@ const wrn_plugin* create(const wrn_host* host, const char* id) {
                 [](const wrn_plugin*, wrn_error*) -> wrn_status { return WRN_OK; },
                 [](const wrn_plugin*, wrn_time) {},
                 [](const wrn_plugin* p) {
-                   while (!self(p).members.empty()) self(p).forget(self(p).members.begin()->first);
-                   self(p).questions.clear();
+                   self(p).stop();
                 },
                 [](const wrn_plugin* p) { delete &self(p); },
                 get_ext,
-                [](const wrn_plugin* p, wrn_handle, uint64_t peer) {
-                   const auto m = self(p).members.find(peer);
-                   if (m == self(p).members.end()) return;
-                   m->second.retry_timer = 0;
-                   self(p).ask_all(peer);
-                },
+                [](const wrn_plugin* p, wrn_handle, uint64_t) { self(p).on_timer(); },
                 nullptr};
    return &d->plugin;
 }
