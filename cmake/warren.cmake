@@ -25,9 +25,25 @@ set_property(TARGET warren_options PROPERTY INTERFACE_COMPILE_OPTIONS
    -Wall -Wextra -Wpedantic -Wshadow -Wcast-align -Wimplicit-fallthrough -Werror
    $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor$<SEMICOLON>-Woverloaded-virtual>
    -fno-omit-frame-pointer)
+if(WARREN_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+   add_compile_options(-Wno-tsan) # Asio has fences, which ThreadSanitizer does not see; what they order is ordered by mutexes, too
+endif()
 if(WARREN_SANITIZE)
    add_compile_options(-fsanitize=${WARREN_SANITIZE} -fno-sanitize-recover=all)
    add_link_options(-fsanitize=${WARREN_SANITIZE})
+endif()
+
+# What every test runs with. A sanitizer's finding ends the program with exit code 99, which no test expects. tests/net/lib/lab.py has the same for
+# what it starts; the suppressions are for other people's libraries, each with its reason.
+set(WARREN_TEST_ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1")
+set(WARREN_TEST_SLOW 1)
+if(WARREN_SANITIZE)
+   set(WARREN_TEST_SLOW 4)
+   list(APPEND WARREN_TEST_ENVIRONMENT
+      "ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1"
+      "UBSAN_OPTIONS=exitcode=99:print_stacktrace=1"
+      "LSAN_OPTIONS=exitcode=99:print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp"
+      "TSAN_OPTIONS=exitcode=99:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp")
 endif()
 if(WARREN_FUZZ)
    add_compile_options(-fsanitize=fuzzer-no-link) # coverage of the libraries, too
@@ -58,7 +74,7 @@ function(warren_unit_test name)
    target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
    target_link_libraries(test_${name} PRIVATE ${A_LIBS} GTest::gtest_main GTest::gmock warren_options)
    add_test(NAME unit.${name} COMMAND test_${name})
-   set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;${A_LABELS}" TIMEOUT 300)
+   set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;${A_LABELS}" TIMEOUT 300 ENVIRONMENT "${WARREN_TEST_ENVIRONMENT}")
 endfunction()
 
 # warren_fuzz_target(name SOURCES ... LIBS ...): a libFuzzer program in a fuzz build; in every other build the same
@@ -72,7 +88,7 @@ function(warren_fuzz_target name)
    else()
       add_executable(fuzz_${name} ${A_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
       add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
-      set_tests_properties(fuzz.${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
+      set_tests_properties(fuzz.${name} PROPERTIES LABELS "fuzz" TIMEOUT 120 ENVIRONMENT "${WARREN_TEST_ENVIRONMENT}")
    endif()
    target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR})
    target_link_libraries(fuzz_${name} PRIVATE ${A_LIBS} warren_options)

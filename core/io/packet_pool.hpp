@@ -55,6 +55,7 @@ class packet_pool {
    uint32_t slots_in_use() const { return slots_in_use_; }
    uint32_t slabs_in_use() const { return slabs_in_use_; }
    uint32_t slots_free() const { return slots_ - slots_in_use_; }
+   uint32_t slabs_free() const { return slabs_ - slabs_in_use_; }
    uint64_t exhausted() const { return exhausted_; } // times alloc() or alloc_slab() fell short
 
  private:

@@ -13,6 +13,9 @@ namespace {
 
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t ask_interval_max = 60 * second;
+// A member that says a new key with each message must not fill the log.
+constexpr uint64_t change_window = 10 * second;
+constexpr uint32_t changes_max = 5; // in a window
 
 } // namespace
 
@@ -85,6 +88,14 @@ void network::learn_key(peer& p, const trust::key_message& message) {
    if (!wants_key(p)) return; // pinned by the operator
    // An old question may be replayed: only a later key replaces a known one.
    if (p.tunnel_key && message.sequence <= p.tunnel_key_sequence) return;
+   const uint64_t now = shard_.now();
+   if (p.tunnel_key != message.tunnel_key) {
+      if (now - p.key_window > change_window) {
+         p.key_window = now;
+         p.key_changes = 0;
+      }
+      if (++p.key_changes > changes_max) return count_drop(&p, drop_reason::rate);
+   }
    p.tunnel_key_sequence = message.sequence;
    p.ask_at = 0;
    p.asked = 0;

@@ -130,36 +130,6 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    if (wanted.settings.peers.size() > limits::peers_max)
       return fail(errc::limit, name_ + " has more than " + std::to_string(limits::peers_max) + " peers");
 
-   const bool new_tun = !tun_ || settings_.interface != wanted.settings.interface || settings_.offload != wanted.settings.offload;
-   if (new_tun) {
-      io::tun_options options;
-      options.name = wanted.settings.interface;
-      options.mtu = wanted.settings.mtu;
-      options.headroom = shard_.pool().headroom();
-      options.tailroom = shard_.pool().tailroom();
-      options.offload = wanted.settings.offload;
-      options.addresses = wanted.settings.addresses;
-      options.routes = routes_of(wanted.settings);
-      const bool same_name = tun_ && settings_.interface == wanted.settings.interface;
-      if (same_name) tun_.reset(); // two devices of one name cannot coexist; should the new one fail, the old settings bring it back below
-      auto opened = shard_.open_tun(options, *this);
-      if (!opened) {
-         if (same_name) {
-            io::tun_options old = options;
-            old.mtu = settings_.mtu;
-            old.offload = settings_.offload;
-            old.addresses = settings_.addresses;
-            old.routes = routes_of(settings_);
-            if (auto again = shard_.open_tun(old, *this)) tun_ = std::move(*again);
-         }
-         return opened.error();
-      }
-      next.tun = std::move(*opened);
-   } else {
-      next.reconfigure_tun = settings_.mtu != wanted.settings.mtu || !same_prefixes(settings_.addresses, wanted.settings.addresses) ||
-                             !same_prefixes(routes_of(settings_), routes_of(wanted.settings));
-   }
-
    std::vector<bool> socket_taken(transports_.size(), false);
    std::vector<bool> transport_taken(transports_.size(), false);
    for (size_t i = 0; i < wanted.settings.transports.size(); i++) {
@@ -238,11 +208,39 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    for (auto& d : next.discovery)
       if (d)
          if (auto ok = d->start(*this); !ok) return ok;
-   if (next.reconfigure_tun)
-      if (auto ok = tun_->configure(wanted.settings.addresses, routes_of(wanted.settings), wanted.settings.mtu); !ok) {
-         (void)tun_->configure(settings_.addresses, routes_of(settings_), settings_.mtu);
-         return ok;
-      }
+   return prepare_tun(wanted.settings, next);
+}
+
+/// Last of all, because a device that takes the place of one of the same name cannot be opened beside it.
+base::result<void> network::prepare_tun(const config::network& wanted, staged& next) {
+   if (tun_ && settings_.interface == wanted.interface && settings_.offload == wanted.offload) {
+      next.reconfigure_tun = settings_.mtu != wanted.mtu || !same_prefixes(settings_.addresses, wanted.addresses) ||
+                             !same_prefixes(routes_of(settings_), routes_of(wanted));
+      if (!next.reconfigure_tun) return {};
+      auto ok = tun_->configure(wanted.addresses, routes_of(wanted), wanted.mtu);
+      if (!ok) (void)tun_->configure(settings_.addresses, routes_of(settings_), settings_.mtu);
+      return ok;
+   }
+   const auto open = [&](const config::network& settings) {
+      io::tun_options options;
+      options.name = settings.interface;
+      options.mtu = settings.mtu;
+      options.headroom = shard_.pool().headroom();
+      options.tailroom = shard_.pool().tailroom();
+      options.offload = settings.offload;
+      options.addresses = settings.addresses;
+      options.routes = routes_of(settings);
+      return shard_.open_tun(options, *this);
+   };
+   const bool replaces = tun_ && settings_.interface == wanted.interface;
+   if (replaces) tun_.reset();
+   auto opened = open(wanted);
+   if (!opened) {
+      if (replaces)
+         if (auto again = open(settings_)) tun_ = std::move(*again);
+      return opened.error();
+   }
+   next.tun = std::move(*opened);
    return {};
 }
 
@@ -286,8 +284,8 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
    }
    for (auto& d : old_discovery)
       if (d) {
+         d->stop(); // may still offer
          peers_.each([&](uint64_t, peer& p) { std::erase_if(p.candidates, [&](const candidate& c) { return c.from == d.get(); }); });
-         d->stop();
          retired.push_back(std::move(d));
       }
 
@@ -303,7 +301,7 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
       std::vector<wrn_str> endpoints;
       for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
       for (plugin::instance* d : new_discovery)
-         d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+         if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
    });
    commit_peers(settings_.peers);
    peers_.each([&](uint64_t, peer& p) {
@@ -321,6 +319,8 @@ void network::commit_peers(const std::vector<config::peer>& wanted) {
       if (std::none_of(wanted.begin(), wanted.end(), [&](const config::peer& w) { return same_key(w, p.settings); })) gone.push_back(&p);
    });
    for (peer* p : gone) remove_peer(*p);
+   for (const config::peer& w : wanted)
+      if (w.tunnel_key) release_learned_key(w);
    for (const config::peer& w : wanted) {
       if (peer* known = find_peer(w)) {
          if (!(known->settings == w)) update_peer(*known, w);
@@ -328,6 +328,16 @@ void network::commit_peers(const std::vector<config::peer>& wanted) {
          add_peer(w);
       }
    }
+}
+
+/// What the operator pins counts more than what another peer once said of itself.
+void network::release_learned_key(const config::peer& pinned) {
+   peers_.each([&](uint64_t, peer& p) {
+      if (!wants_key(p) || p.tunnel_key != pinned.tunnel_key || same_key(p.settings, pinned)) return;
+      close_links(p);
+      p.tunnel_key.reset();
+      p.last_error = "claims the tunnel key of another peer";
+   });
 }
 
 peer& network::add_peer(const config::peer& settings) {
@@ -352,17 +362,13 @@ void network::remove_peer(peer& p) {
    end_waiting(p, false);
    for (auto& d : discovery_)
       if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
-   for (auto ping = pings_.begin(); ping != pings_.end();) {
-      if (ping->peer != p.handle) {
-         ++ping;
-         continue;
-      }
-      auto done = std::move(ping->done);
-      ping = pings_.erase(ping);
-      done(fail(errc::not_found, "the peer was removed"));
-   }
+   std::vector<pending_ping> ended;
+   const auto first = std::stable_partition(pings_.begin(), pings_.end(), [&](const pending_ping& ping) { return ping.peer != p.handle; });
+   std::move(first, pings_.end(), std::back_inserter(ended));
+   pings_.erase(first, pings_.end());
    for (size_t i = 0; i < drops_.size(); i++) drops_[i] += p.drops[i];
    peers_.erase(p.handle);
+   for (pending_ping& ping : ended) ping.done(fail(errc::not_found, "the peer was removed"));
 }
 
 void network::update_peer(peer& p, const config::peer& settings) {
@@ -378,7 +384,7 @@ void network::update_peer(peer& p, const config::peer& settings) {
    } else if (settings.psk != old.psk || settings.keepalive_s != old.keepalive_s) {
       for (auto& l : p.links) {
          const wrn_link_params params = params_of(p, l->remote);
-         l->via->table->update(l->via->instance->get(), l->handle, &params);
+         if (l->via->instance->active()) l->via->table->update(l->via->instance->get(), l->handle, &params);
       }
    }
    if (settings.endpoints != old.endpoints) {
@@ -416,9 +422,12 @@ void network::stop_transport(transport& t, std::vector<std::unique_ptr<plugin::i
 
 void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
    if (!running_) return;
-   for (auto ping = std::exchange(pings_, {}); auto& p : ping) p.done(fail(errc::state, "the network was stopped"));
-   for (uint64_t* timer : {&maintenance_timer_, &ping_timer_})
+   running_ = false; // from here on nobody plans work
+   for (uint64_t* timer : {&maintenance_timer_, &ping_timer_, &later_timer_})
       if (*timer != 0) shard_.timer_cancel(std::exchange(*timer, 0));
+   later_links_.clear();
+   later_peers_.clear();
+   for (auto ping = std::exchange(pings_, {}); auto& p : ping) p.done(fail(errc::state, "the network was stopped"));
    for (auto& t : transports_) stop_transport(*t, retired);
    transports_.clear();
    for (auto& d : discovery_) {
@@ -433,7 +442,6 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
       peers_.erase(handle);
    }
    tun_.reset();
-   running_ = false;
    emit("network.stopped", {});
 }
 
@@ -481,13 +489,13 @@ void network::on_link(io::tun_device&, bool up) {
 network_status network::status() const {
    network_status s;
    s.name = name_;
-   s.up = running_ && tun_up_;
+   s.up = running_ && tun_up_ && tun_ != nullptr;
    if (!running_) return s;
    s.node_name = settings_.node_name;
-   s.interface = tun_->name();
+   s.interface = tun_ ? tun_->name() : settings_.interface;
    s.id = identity_->signing.id;
    s.tunnel_key = identity_->tunnel.public_key;
-   s.mtu = tun_->mtu();
+   s.mtu = tun_ ? tun_->mtu() : settings_.mtu;
    s.offload = settings_.offload;
    s.addresses = settings_.addresses;
    s.since_wall_ns = static_cast<uint64_t>(since_wall_ns_);

@@ -80,6 +80,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    // network.cpp: life
    struct staged; // what apply() prepared
    base::result<void> prepare(plan& wanted, staged& next);
+   base::result<void> prepare_tun(const config::network& wanted, staged& next);
    void commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired);
    void undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired);
    void commit_peers(const std::vector<config::peer>& wanted);
@@ -89,6 +90,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void update_peer(peer& p, const config::peer& settings);
    peer* find_peer(const config::peer& settings) const;
    peer* find_peer(std::string_view target) const;
+   void release_learned_key(const config::peer& pinned);
    void stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired);
 
    // network_links.cpp: links, endpoints, failures
@@ -106,6 +108,10 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    link* link_of(const plugin::instance& from, uint64_t handle) const;
    void maintain();
    void want_maintenance();
+   void later(link& l);
+   void want_later();
+   void run_later();
+   void tell_moved(link& l);
 
    // network_data.cpp: packets
    uint64_t owner_of(const route::ip_view& ip);
@@ -119,6 +125,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void answer_unreachable(std::span<const wrn_pkt> packets, bool owned);
    bool is_own_datagram(const peer& p, const route::ip_view& ip) const;
    bool source_belongs(peer& p, const route::ip_view& ip);
+   bool may_wait() const;
    bool send_frame(link& l, uint8_t type, std::span<const uint8_t> body);
    void on_frame(link& l, std::span<const uint8_t> packet);
    bool take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip);
@@ -156,6 +163,9 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
 
    uint64_t maintenance_timer_ = 0;
    uint64_t ping_timer_ = 0;
+   // What a plugin's call led to and what calls plugins in turn: done after that call has returned, since host functions never call back.
+   uint64_t later_timer_ = 0;
+   std::vector<uint64_t> later_links_, later_peers_;
    std::vector<pending_ping> pings_;
    uint16_t ping_identifier_ = 0, ping_sequence_ = 0;
    bucket icmp_budget_;

@@ -107,7 +107,7 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       // Nobody knows where the peer is. It may come to us; until then applications shall hear about it at once.
       tell_unreachable(p);
       want_maintenance();
-      if (p.last_error.empty()) p.last_error = l == nullptr ? "its tunnel key is not known yet" : "no endpoint known";
+      if (p.last_error.empty()) p.last_error = !p.tunnel_key ? "its tunnel key is not known yet" : l == nullptr ? "no transport for it runs" : "no endpoint known";
       answer_unreachable(packets, true);
       drop_all(&p, packets, drop_reason::no_link);
       return;
@@ -117,10 +117,22 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       p.last_traffic = now;
       if (p.settings.id) want_maintenance();
    }
+   if (l->state != WRN_LINK_UP && !may_wait()) {
+      drop_all(&p, packets, drop_reason::queue_full);
+      l->via->table->connect(l->via->instance->get(), l->handle);
+      return;
+   }
    send_on(*l, packets);
 }
 
+/// Packets that wait for a session may hold half of the memory: the other half is for what moves, the answer to their handshake included.
+bool network::may_wait() const {
+   const io::packet_pool& pool = shard_.pool();
+   return pool.slots_in_use() <= pool.slots_free() && pool.slabs_in_use() <= pool.slabs_free();
+}
+
 void network::wait_for_key(peer& p, std::span<wrn_pkt> packets) {
+   if (!may_wait()) return drop_all(&p, packets, drop_reason::queue_full);
    if (p.waiting.empty()) p.waiting_since = shard_.now();
    for (const wrn_pkt& packet : packets) {
       if (p.waiting.size() >= base::limits::key_queue_max) {
@@ -148,6 +160,7 @@ void network::send_on(link& l, std::span<wrn_pkt> packets) {
       if (now > 0) l.via->table->tx(l.via->instance->get(), l.handle, packets.data(), static_cast<uint32_t>(now));
       packets = packets.subspan(now);
    }
+   if (!l.via->instance->active()) return drop_all(l.owner, packets, drop_reason::no_link); // it failed just now
    for (wrn_pkt& packet : packets) {
       if (l.queue.size() >= base::limits::link_queue_max) {
          drop_all(l.owner, {&packet, 1}, drop_reason::queue_full);
@@ -158,7 +171,7 @@ void network::send_on(link& l, std::span<wrn_pkt> packets) {
 }
 
 void network::flush_queue(link& l) {
-   while (!l.queue.empty()) {
+   while (!l.queue.empty() && l.via->instance->active()) {
       const uint32_t room = l.via->table->room(l.via->instance->get(), l.handle);
       std::array<wrn_pkt, WRN_BATCH_MAX> batch;
       const size_t n = std::min<size_t>({l.queue.size(), room, batch.size()});
@@ -170,7 +183,7 @@ void network::flush_queue(link& l) {
 }
 
 void network::link_writable(plugin::instance& from, uint64_t handle) {
-   if (link* l = link_of(from, handle)) flush_queue(*l);
+   if (link* l = link_of(from, handle); l != nullptr && !l->queue.empty()) later(*l);
 }
 
 // --- from a link -------------------------------------------------------------------------------
@@ -269,7 +282,7 @@ wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& o
 
 bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
    wrn_pkt packet{};
-   if (l.via->table->room(l.via->instance->get(), l.handle) == 0) return false;
+   if (!l.via->instance->active() || l.via->table->room(l.via->instance->get(), l.handle) == 0) return false;
    if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(frame_header_bytes + body.size())) != 1) return false;
    write_frame(packet.buf + packet.off, static_cast<frame_type>(type), body);
    l.via->table->tx(l.via->instance->get(), l.handle, &packet, 1);
@@ -299,7 +312,8 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
    }
    case frame_type::echo:
       if (f->body.size() != echo_bytes) break;
-      send_frame(l, static_cast<uint8_t>(frame_type::echo_reply), f->body);
+      l.echo_token = get_le(f->body.data(), echo_bytes);
+      later(l);
       return;
    case frame_type::echo_reply:
       if (f->body.size() != echo_bytes) break;

@@ -15,6 +15,7 @@ constexpr uint64_t maintenance_interval = second;
 // WireGuard tries again every 5 s; a second try to a silent endpoint is worth less than a first try to another one.
 constexpr uint64_t endpoint_patience = 6 * second;
 constexpr uint64_t unreachable_interval = 15 * second;
+constexpr uint64_t moved_interval = second; // a peer that changes its address with each packet must not fill the log
 
 constexpr uint64_t waiting_max = 5 * second; // for a tunnel key: what applications send again by then
 constexpr uint64_t echo_interval = 15 * second;
@@ -92,14 +93,14 @@ void network::close_links(peer& p) {
 }
 
 link* network::usable_link(peer& p) const {
-   // The first that is up; else the first that knows where to go; else the first.
-   link* with_address = nullptr;
+   // The first that is up; else the first that knows where to go; else the first. None of a transport that failed.
+   link* best = nullptr;
    for (const auto& l : p.links) {
       if (!l->via->instance->active()) continue;
       if (l->state == WRN_LINK_UP) return l.get();
-      if (with_address == nullptr && l->remote.family != WRN_AF_NONE) with_address = l.get();
+      if (best == nullptr || (best->remote.family == WRN_AF_NONE && l->remote.family != WRN_AF_NONE)) best = l.get();
    }
-   return with_address != nullptr ? with_address : p.links.empty() ? nullptr : p.links.front().get();
+   return best;
 }
 
 const candidate* network::candidate_for(const link& l, size_t index) const {
@@ -180,22 +181,54 @@ void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state
       p.last_error.clear();
       p.unreachable_told = 0;
       l->remote_proved = true;
-      flush_queue(*l);
       if (!was_up) {
          emit("peer.up", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"endpoint", base::format_endpoint(l->remote)}});
-         if (p.settings.id) {
-            const auto body = write_hello({});
-            send_frame(*l, static_cast<uint8_t>(frame_type::hello), body);
-            l->last_hello = shard_.now();
-         }
+         l->say_hello = p.settings.id.has_value();
       }
+      later(*l);
       want_maintenance();
       return;
    }
    l->state = 0;
    p.last_error = why_text(why);
    if (was_up || why != WRN_OK) emit("peer.down", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
-   if (why == WRN_E_TIMEOUT) tell_unreachable(p);
+   if (why == WRN_E_TIMEOUT && !p.unreachable_later) {
+      p.unreachable_later = true;
+      later_peers_.push_back(p.handle);
+      want_later();
+   }
+}
+
+void network::later(link& l) {
+   if (!l.later) later_links_.push_back(l.handle);
+   l.later = true;
+   want_later();
+}
+
+void network::want_later() {
+   if (later_timer_ == 0 && running_) later_timer_ = shard_.timer_set(0, shard_.now(), *this, 0);
+}
+
+void network::run_later() {
+   for (const uint64_t handle : std::exchange(later_links_, {})) {
+      const auto it = links_.find(handle);
+      if (it == links_.end()) continue;
+      link& l = *it->second;
+      l.later = false;
+      flush_queue(l);
+      if (std::exchange(l.say_hello, false)) send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello({}));
+      if (const auto token = std::exchange(l.echo_token, std::nullopt)) {
+         std::array<uint8_t, echo_bytes> body{};
+         put_le(body.data(), *token, body.size());
+         send_frame(l, static_cast<uint8_t>(frame_type::echo_reply), body);
+      }
+   }
+   for (const uint64_t handle : std::exchange(later_peers_, {})) {
+      peer* p = peers_.find(handle);
+      if (p == nullptr) continue;
+      p->unreachable_later = false;
+      tell_unreachable(*p);
+   }
 }
 
 void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr& remote) {
@@ -204,7 +237,18 @@ void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr
    const bool changed = !base::same_endpoint(l->remote, remote);
    l->remote = remote;
    l->remote_proved = true;
-   if (changed) emit("peer.moved", {{"peer", l->owner->settings.name}, {"endpoint", base::format_endpoint(remote)}});
+   if (!changed) return;
+   l->move_untold = true;
+   if (l->moved_told == 0 || shard_.now() - l->moved_told >= moved_interval)
+      tell_moved(*l);
+   else
+      want_maintenance();
+}
+
+void network::tell_moved(link& l) {
+   l.move_untold = false;
+   l.moved_told = shard_.now();
+   emit("peer.moved", {{"peer", l.owner->settings.name}, {"endpoint", base::format_endpoint(l.remote)}});
 }
 
 wrn_status network::offer(plugin::instance& from, uint64_t handle, std::span<const wrn_endpoint> endpoints) {
@@ -216,6 +260,7 @@ wrn_status network::offer(plugin::instance& from, uint64_t handle, std::span<con
       p->candidates.push_back({&from, std::string(e.transport.ptr, e.transport.len), e.addr});
    }
    for (auto& l : p->links) {
+      if (!l->via->instance->active()) continue;
       // A place the peer was heard from beats what somebody says, as long as it answers.
       const bool answers = l->remote_proved && l->state == WRN_LINK_UP;
       const size_t count = candidate_count(*l);
@@ -242,8 +287,10 @@ void network::failed(plugin::instance& from, wrn_status status, std::string_view
    peers_.each([&](uint64_t, peer& p) {
       for (auto& l : p.links)
          if (l->via->instance.get() == &from) {
-            l->state = 0;
+            const bool was_up = std::exchange(l->state, 0u) == WRN_LINK_UP;
             p.last_error = std::string(from.desc().name) + " failed: " + std::string(why);
+            for (const wrn_pkt& packet : std::exchange(l->queue, {})) drop_all(&p, {&packet, 1}, drop_reason::no_link);
+            if (was_up) emit("peer.down", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
          }
    });
    emit("plugin.failed", {{"plugin", from.desc().name}, {"why", std::string(why)}});
@@ -257,6 +304,11 @@ void network::on_timer(uint64_t timer, uint64_t) {
    if (timer == maintenance_timer_) {
       maintenance_timer_ = 0;
       maintain();
+      return;
+   }
+   if (timer == later_timer_) {
+      later_timer_ = 0;
+      run_later();
       return;
    }
    if (timer != ping_timer_) return;
@@ -293,6 +345,7 @@ void network::maintain() {
       if (!p.waiting.empty() && now - p.waiting_since > waiting_max) end_waiting(p, false);
       for (auto& l : p.links) {
          if (!l->via->instance->active()) continue;
+         if (l->move_untold) tell_moved(*l);
          if (l->state == WRN_LINK_CONNECTING) {
             again = true;
             if (now - l->connecting_since < endpoint_patience) continue;

@@ -64,7 +64,12 @@ struct link {
    uint64_t connecting_since = 0;       // of the current endpoint
    size_t endpoint_index = 0;
    std::deque<wrn_pkt> queue;           // waiting for room, bounded
-   uint64_t last_hello = 0;
+   // For network::run_later().
+   bool later = false;                  // listed
+   bool say_hello = false;
+   std::optional<uint64_t> echo_token;  // to be sent back; of several in one turn the last
+   uint64_t moved_told = 0;             // when peer.moved was emitted last
+   bool move_untold = false;
 };
 
 /// Where somebody says the peer is.
@@ -98,6 +103,9 @@ struct peer {
    uint64_t last_traffic = 0;
    uint64_t unreachable_told = 0;
    bool hello_seen = false;
+   bool unreachable_later = false; // listed for network::run_later()
+   uint64_t key_window = 0;        // since when key_changes counts statements of another key than the known one
+   uint32_t key_changes = 0;
 };
 
 } // namespace warren::mesh

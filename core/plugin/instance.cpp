@@ -27,11 +27,17 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
    std::unique_ptr<instance> made(new instance(what, use, std::move(network), shard, identity));
    made->plugin_ = what.from->factory().create(&made->host_, what.desc->id);
    if (made->plugin_ == nullptr) return fail(errc::internal, name + " could not be created");
+   if (const wrn_plugin& p = *made->plugin_; p.init == nullptr || p.configure == nullptr || p.start == nullptr || p.stop == nullptr ||
+                                             p.destroy == nullptr || p.get_ext == nullptr || p.on_timer == nullptr) {
+      if (p.destroy == nullptr) made->plugin_ = nullptr; // nothing that could be done with it
+      return fail(errc::invalid, name + " (" + what.from->path() + ") lacks functions that every plugin has");
+   }
    const auto describe = [&](const wrn_error& error, wrn_status status) {
       std::string where;
       if (error.line != 0)
          where = use.where.file + ":" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": ";
-      const std::string text(error.text, strnlen(error.text, sizeof error.text));
+      std::string text(error.text, strnlen(error.text, sizeof error.text));
+      if (text.empty()) text = made->failure_;
       return fail(errc::config, where + name + ": " + (text.empty() ? "refused with status " + std::to_string(status) : text));
    };
    wrn_error error{};
@@ -39,11 +45,22 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
    error = {};
    const auto* conf = reinterpret_cast<const wrn_conf*>(&made->use_.values);
    if (const wrn_status status = made->plugin_->configure(made->plugin_, conf, &error); status != WRN_OK) return describe(error, status);
-   const bool complete = what.desc->kind == WRN_KIND_TRANSPORT
-                               ? made->ext<wrn_transport>(WRN_EXT_TRANSPORT) != nullptr && made->ext<wrn_udp>(WRN_EXT_UDP) != nullptr
-                               : made->ext<wrn_discovery>(WRN_EXT_DISCOVERY) != nullptr;
-   if (!complete) return fail(errc::invalid, name + " does not implement what its kind requires");
+   if (!made->failure_.empty()) return describe({}, WRN_E_INTERNAL); // it called fail() and claims success
+   if (!made->complete()) return fail(errc::invalid, name + " does not implement what its kind requires");
    return made;
+}
+
+/// Has every function that the host will call without asking again.
+bool instance::complete() const {
+   if (desc().kind == WRN_KIND_DISCOVERY) {
+      const auto* d = ext<wrn_discovery>(WRN_EXT_DISCOVERY);
+      return d != nullptr && d->on_peer != nullptr && d->on_peer_gone != nullptr;
+   }
+   const auto* t = ext<wrn_transport>(WRN_EXT_TRANSPORT);
+   const auto* u = ext<wrn_udp>(WRN_EXT_UDP);
+   return t != nullptr && u != nullptr && u->on_bound != nullptr && u->on_recv != nullptr && t->limits != nullptr && t->open != nullptr &&
+          t->update != nullptr && t->close != nullptr && t->set_path != nullptr && t->connect != nullptr && t->room != nullptr &&
+          t->tx != nullptr && t->stats != nullptr;
 }
 
 instance::~instance() {
@@ -55,34 +72,46 @@ base::result<void> instance::start(host_port& port) {
    WRN_ASSERT(state_ == state::inactive);
    port_ = &port;
    state_ = state::active;
+   starting_ = true;
    wrn_error error{};
-   if (const wrn_status status = plugin_->start(plugin_, &error); status != WRN_OK) {
-      state_ = state::stopped;
-      const std::string text(error.text, strnlen(error.text, sizeof error.text));
-      return fail(errc::unavailable, std::string(desc().name) + " did not start: " + (text.empty() ? "status " + std::to_string(status) : text));
-   }
-   return {};
+   const wrn_status status = plugin_->start(plugin_, &error);
+   starting_ = false;
+   if (status == WRN_OK && state_ == state::active) return {};
+   // Who returned an error has nothing to stop; who called fail() and returned success has.
+   if (status == WRN_OK) plugin_->stop(plugin_);
+   state_ = state::stopped;
+   release();
+   std::string text(error.text, strnlen(error.text, sizeof error.text));
+   if (text.empty()) text = failure_;
+   return fail(errc::unavailable, std::string(desc().name) + " did not start: " + (text.empty() ? "status " + std::to_string(status) : text));
 }
 
 void instance::stop() {
-   if (state_ == state::stopped || state_ == state::inactive) {
-      state_ = state::stopped;
-      return;
-   }
-   plugin_->stop(plugin_);
-   alive_.reset();
-   if (!timers_.empty()) {
-      log::warn("plugin_left_timers", {{"network", network_}, {"plugin", desc().name}, {"timers", uint64_t{timers_.size()}}});
-      for (const auto& [timer, tag] : timers_) shard_.timer_cancel(timer);
-      timers_.clear();
+   if (state_ == state::active || state_ == state::failed) {
+      stopping_ = true;
+      plugin_->stop(plugin_);
+      release();
    }
    state_ = state::stopped;
 }
 
+/// Takes back what the plugin left: nothing of the shard may call a stopped instance.
+void instance::release() {
+   alive_.reset();
+   if (timers_.empty()) return;
+   log::warn("plugin_left_timers", {{"network", network_}, {"plugin", desc().name}, {"timers", uint64_t{timers_.size()}}});
+   for (const auto& [timer, tag] : timers_) shard_.timer_cancel(timer);
+   timers_.clear();
+}
+
+/// A failure while starting or configuring is the result of that call; while stopping it changes nothing any more.
 void instance::mark_failed(wrn_status status, std::string_view why) {
-   if (state_ != state::active) return;
+   if (state_ == state::failed || state_ == state::stopped || stopping_) return;
+   failure_ = why.substr(0, sizeof(wrn_error::text));
+   if (failure_.empty()) failure_ = "no reason given";
+   if (state_ == state::inactive) return;
    state_ = state::failed;
-   if (port_ != nullptr) port_->failed(*this, status, why);
+   if (!starting_) port_->failed(*this, status, failure_);
 }
 
 void instance::on_timer(uint64_t timer, uint64_t tag) {

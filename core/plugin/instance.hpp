@@ -79,11 +79,9 @@ class instance final : public io::timer_sink {
    friend struct host_tables;
    instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard, const trust::identity& identity);
    void mark_failed(wrn_status status, std::string_view why);
+   bool complete() const;
+   void release();
 
-   struct timer_slot {
-      uint64_t shard_timer = 0;
-      uint64_t tag = 0;
-   };
    struct log_budget {
       int64_t second = 0;
       uint32_t written = 0;
@@ -104,6 +102,8 @@ class instance final : public io::timer_sink {
    wrn_host host_{};
    const wrn_plugin* plugin_ = nullptr;
    state state_ = state::inactive;
+   bool starting_ = false, stopping_ = false;
+   std::string failure_; // what the plugin said when it gave up
    std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
    uint32_t lookups_ = 0;
    std::shared_ptr<int> alive_; // resolver callbacks stop when it goes

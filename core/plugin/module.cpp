@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <dlfcn.h>
+#include <fstream>
+#include <link.h>
 #include <map>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,11 +24,34 @@ base::result<void> check_permissions(const fs::path& path) {
       struct stat info {};
       if (::stat(p.c_str(), &info) != 0)
          return base::fail_errno(errc::not_found, "cannot read plugin " + p.string(), errno);
-      if ((info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0)
+      const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0; // protects the names in a folder, not the bytes of a file
+      if ((info.st_mode & S_IWOTH) != 0 && !sticky)
          return fail(errc::permission, p.string() + " can be written by everybody; a plugin is code that runs as the daemon, 'chmod o-w' it");
       if (info.st_uid != 0 && info.st_uid != ::geteuid())
          return fail(errc::permission, p.string() + " belongs to user " + std::to_string(info.st_uid) +
                                              "; plugins and their folder must belong to root or to the daemon's user");
+   }
+   return {};
+}
+
+/// The loader maps what the program headers say and dies of SIGBUS when the file ends before: an interrupted copy must not end the daemon.
+base::result<void> check_whole(const fs::path& path) {
+   const auto bad = [&](const char* what) { return fail(errc::invalid, path.string() + " cannot be loaded: " + what); };
+   std::ifstream file(path, std::ios::binary | std::ios::ate);
+   const std::streamoff end = file ? static_cast<std::streamoff>(file.tellg()) : -1;
+   if (end < 0) return bad("it cannot be read");
+   const auto size = static_cast<uint64_t>(end);
+   ElfW(Ehdr) head{};
+   file.seekg(0);
+   if (!file.read(reinterpret_cast<char*>(&head), sizeof head) || !std::equal(head.e_ident, head.e_ident + SELFMAG, ELFMAG))
+      return bad("it is not a shared library");
+   if (head.e_phentsize != sizeof(ElfW(Phdr))) return bad("it is for another kind of machine");
+   for (unsigned i = 0; i < head.e_phnum; i++) {
+      ElfW(Phdr) part{};
+      file.seekg(static_cast<std::streamoff>(head.e_phoff + i * sizeof part));
+      const bool there = static_cast<bool>(file.read(reinterpret_cast<char*>(&part), sizeof part));
+      if (!there || (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset)))
+         return bad("it is shorter than it says; copy it again");
    }
    return {};
 }
@@ -90,6 +115,7 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
    static auto& libraries = *new std::map<fs::path, boost::dll::shared_library*>;
    boost::dll::shared_library*& library = libraries[real];
    if (library == nullptr) {
+      if (auto ok = check_whole(real); !ok) return ok.error();
       boost::dll::fs::error_code ec;
       auto opened = std::make_unique<boost::dll::shared_library>();
       ::dlerror();

@@ -209,7 +209,8 @@ def floods_leave_memory_flat_and_let_a_legitimate_peer_in_within_a_second(lab):
         process.wait()
         b.wg("set", b.interface, "peer", a.tunnel_key, "remove")
     after = a.rss_kb()
-    expect(after - before < 2048, f"memory grew from {before} to {after} kB")
+    # Under sanitizers, which keep what is freed, memory says nothing; it is they who look for leaks then.
+    expect(SLOW > 1 or after - before < 2048, f"memory grew from {before} to {after} kB")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Hosts in network namespaces, Warren nodes and stock WireGuard peers on them, for tests against the real kernel.
 
 Everything a lab makes carries its own prefix and is removed when the lab closes, also after a failure. Nothing waits a fixed time: `poll` asks
-until a deadline. Programs that were started are ended by their process id.
+until a deadline. Programs that were started are ended by their process id. A daemon that does not end with 0, or whose log has a sanitizer's
+finding, fails the test.
 """
 import atexit
 import http.client
@@ -20,6 +21,14 @@ TEST_PLUGINS = os.path.join(BUILD, "lib/warren/test-plugins")  # WireGuard with 
 WARREN = os.path.join(BUILD, "bin/warren")
 TOOLS = os.path.join(BUILD, "bin")
 SLOW = float(os.environ.get("WARREN_TEST_SLOW", "1"))  # deadlines are multiplied by this under sanitizers
+SUPPORT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../support"))
+
+# For builds with sanitizers; ignored by others. cmake/warren.cmake says the same for what ctest starts.
+SANITIZER_EXIT = 99
+os.environ.setdefault("ASAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1")
+os.environ.setdefault("UBSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:print_stacktrace=1")
+os.environ.setdefault("LSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:print_suppressions=0:suppressions={SUPPORT}/lsan.supp")
+os.environ.setdefault("TSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:second_deadlock_stack=1:suppressions={SUPPORT}/tsan.supp")
 
 
 class Failed(AssertionError):
@@ -64,6 +73,7 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix="warren-lab-")
         self.hosts = []
         self.processes = []
+        self.daemons = {}  # process id -> name of the node, for those whose exit code counts
         self.links = 0
         atexit.register(self.close)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -72,14 +82,26 @@ class Lab:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind is not None:
+        logs = {}
+        try:
+            wrong = self.end_processes()
             for host in self.hosts:
                 for name in getattr(host, "logs", lambda: [])():
                     with open(name, errors="replace") as f:
-                        sys.stderr.write(f"--- {host.name}: {os.path.basename(name)}\n{f.read()[-3000:]}\n")
-        self.close()
+                        logs[f"{host.name}: {os.path.basename(name)}"] = f.read()
+            wrong += [f"a sanitizer's report in the log of {name}" for name, text in logs.items() if "Sanitizer" in text or "runtime error:" in text]
+        finally:
+            self.close()
+        if kind is not None or wrong:
+            for name, text in logs.items():
+                at = min((i for i in (text.find("Sanitizer"), text.find("runtime error:")) if i >= 0), default=-1)
+                sys.stderr.write(f"--- {name}\n{text[max(0, at - 200):at + 6000] if at >= 0 else text[-3000:]}\n")
+        if wrong and kind is None:
+            raise Failed("; ".join(wrong))
 
-    def close(self):
+    def end_processes(self):
+        """Ends everything that runs; what is to be said about daemons that did not end well."""
+        wrong = []
         for process in reversed(self.processes):
             if process.poll() is None:
                 process.terminate()
@@ -89,7 +111,14 @@ class Lab:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            name = self.daemons.get(process.pid)
+            if name and process.returncode != 0:
+                wrong.append(f"daemon {name} ended with {process.returncode}")
         self.processes = []
+        return wrong
+
+    def close(self):
+        self.end_processes()
         for host in self.hosts:
             sh("ip", "netns", "del", host.ns, check=False)
         self.hosts = []
@@ -243,6 +272,7 @@ class Node(Host):
     def up(self, wait=True, prefix=()):
         self.write()
         self.process = self.start(*prefix, self.binary, "run", "--config", self.config, log="warren.log")
+        self.lab.daemons[self.process.pid] = self.name
         if wait:
             def answers():
                 expect(self.process.poll() is None, f"{self.name} ended with {self.process.returncode}")
