@@ -137,6 +137,19 @@ int reload(const command_context& c) {
    return exit_ok;
 }
 
+int set_log_level(const command_context& c, const std::string& level) {
+   if (auto parsed = base::log::parse_level(level); !parsed) return c.refuse(parsed.error());
+   auto daemon = c.connect();
+   if (!daemon) return c.refuse(daemon.error());
+   auto answer = (*daemon)->request("PUT", "/v1/log/level", json::object{{"level", level}}, answer_timeout);
+   if (!answer) return c.refuse(answer.error());
+   if (c.json)
+      c.print(*answer);
+   else
+      c.out << "log level is " << level << " until the next start or reload\n";
+   return exit_ok;
+}
+
 } // namespace
 
 void add_daemon_commands(CLI::App& root, command_context& c) {
@@ -154,6 +167,10 @@ void add_daemon_commands(CLI::App& root, command_context& c) {
    });
    root.add_subcommand("reload", "Read the configuration again; with a mistake nothing changes")
          ->callback([&c] { c.action = [&c] { return reload(c); }; });
+   auto wanted = std::make_shared<std::string>();
+   auto* levels = root.add_subcommand("log-level", "Change the log level of the running daemon");
+   levels->add_option("LEVEL", *wanted, "trace, debug, info, warn or error")->required();
+   levels->callback([&c, wanted] { c.action = [&c, wanted] { return set_log_level(c, *wanted); }; });
 }
 
 } // namespace warren::app

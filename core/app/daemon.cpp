@@ -283,7 +283,7 @@ int daemon::start() {
    auto loaded = load();
    if (!loaded.ok()) {
       for (const auto& e : loaded.errors) std::fprintf(stderr, "%s\n", e.format().c_str());
-      std::fprintf(stderr, "warren: %zu mistakes in the configuration; nothing was started\n", loaded.errors.size());
+      std::fprintf(stderr, "warren: %zu mistake%s in the configuration; nothing was started\n", loaded.errors.size(), loaded.errors.size() == 1 ? "" : "s");
       return exit_usage;
    }
    const auto refuse = [](const base::error& e) {

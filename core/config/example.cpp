@@ -26,7 +26,7 @@ state_dir = "/var/lib/warren"      # keys and state, one folder per network, mod
 networks_dir = "networks"          # one file per network; relative to this file
 
 [log]
-level = "info"                     # trace, debug, info, warn, error; 'warren' can change it while running
+level = "info"                     # trace, debug, info, warn, error; 'warren log-level' changes it while running
 file = ""                          # empty: stderr, or the journal under systemd
 
 [control]

@@ -31,8 +31,42 @@ base::result<std::string> read_file(const fs::path& file) {
    return text.str();
 }
 
+/// The first byte beyond ASCII outside strings and comments, or npos. TOML has none there, and toml++ 3.3 has undefined behaviour for some
+/// (its issue 190), so the parser must not see them.
+size_t foreign_character(std::string_view text) {
+   for (size_t i = 0; i < text.size(); i++) {
+      const char c = text[i];
+      if (static_cast<unsigned char>(c) >= 0x80) return i;
+      if (c == '#') {
+         i = text.find('\n', i);
+         if (i == std::string_view::npos) break;
+      } else if (c == '"' || c == '\'') {
+         const std::string triple(3, c);
+         const bool multiline = text.substr(i, 3) == triple;
+         i += multiline ? 3 : 1;
+         for (; i < text.size(); i++) {
+            if (c == '"' && text[i] == '\\')
+               i++;
+            else if (multiline ? text.substr(i, 3) == triple : text[i] == c || text[i] == '\n')
+               break;
+         }
+         if (multiline) i += 2;
+      }
+   }
+   return std::string_view::npos;
+}
+
 /// Parses, or adds the syntax error.
 std::optional<toml::table> parse(std::string_view text, error_list& errors) {
+   const size_t mark = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
+   if (const size_t at = foreign_character(text.substr(mark)); at != std::string_view::npos) {
+      const std::string_view before = text.substr(mark, at);
+      const auto line = static_cast<uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
+      const size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0
+      errors.add(location{errors.file(), line, static_cast<uint32_t>(before.size() - line_start + 1)},
+                 "not valid TOML: a character beyond ASCII outside of quotes; write keys and values that have one in quotes");
+      return std::nullopt;
+   }
    auto parsed = toml::parse(text, errors.file());
    if (parsed) return std::move(parsed).table();
    errors.add(parsed.error().source(), "not valid TOML: " + std::string(parsed.error().description()));

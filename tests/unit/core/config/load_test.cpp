@@ -119,6 +119,15 @@ TEST_F(load, all_errors_of_a_file_come_at_once_in_order) {
 
 TEST_F(load, syntax_error_has_its_place) { expect_error("[network]\nmtu = = 3\n", "acme.toml:2:", "not valid TOML"); }
 
+TEST_F(load, character_beyond_ascii_is_refused_outside_of_quotes_only) {
+   expect_error("[network]\nm\xc3\xbc = 3\n", "acme.toml:2:2", "beyond ASCII");
+   expect_error("a = 'x'\n\xc3", ":2:1", "beyond ASCII");
+   expect_error("a = \"\"\"x\n\"y\\\"\"\"\"\n\xc3", ":3:1", "beyond ASCII");
+   EXPECT_TRUE(parse("# gr\xc3\xbc\n[network]\nkeys = \"/schl\xc3\xbcssel\"\n").ok());
+   EXPECT_TRUE(parse("\xef\xbb\xbf[network]\nmtu = 1400\n").ok());
+   EXPECT_TRUE(parse("[network]\nkeys = '''\n/schl\xc3\xbcssel'''\n").ok());
+}
+
 TEST_F(load, peers_must_be_distinct_and_complete) {
    const std::string head = "[[peer]]\nname = \"a\"\ntunnel_key = \"" + key + "\"\naddresses = [\"10.0.0.2\"]\n";
    expect_error(head + head, ":5:", "name 'a' is already that of the peer in line 1");
