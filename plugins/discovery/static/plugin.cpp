@@ -1,6 +1,6 @@
 // Static discovery: endpoints as the operator wrote them. Literal addresses are offered at once; host names are resolved, and again when
-// the peer stops answering or a look-up failed. Few look-ups are under way at any time, the others wait for their turn, and one timer serves all
-// retries: thousands of names cost the host no more than a handful.
+// the peer stops answering or a look-up failed. Few look-ups are under way at any time, the others wait for their turn, and one timer
+// serves all retries: thousands of names cost the host no more than a handful.
 #include "warren/ext/discovery.h"
 #include "warren/host/resolve.h"
 
@@ -269,6 +269,7 @@ constexpr wrn_factory factory{[]() -> uint32_t { return 1; }, [](uint32_t i) { r
 
 extern "C" {
 WRN_EXPORT extern const wrn_entry wrn_entry_0;
-const wrn_entry wrn_entry_0{WRN_ABI_MAJOR, WRN_ABI_MINOR, [](const char*) -> wrn_status { return WRN_OK; }, [] {},
-                            [](const char* id) -> const void* { return std::string_view(id) == WRN_FACTORY ? &warren::static_discovery::factory : nullptr; }};
+const wrn_entry wrn_entry_0{
+      WRN_ABI_MAJOR, WRN_ABI_MINOR, [](const char*) -> wrn_status { return WRN_OK; }, [] {},
+      [](const char* id) -> const void* { return std::string_view(id) == WRN_FACTORY ? &warren::static_discovery::factory : nullptr; }};
 }

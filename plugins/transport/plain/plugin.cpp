@@ -135,9 +135,13 @@ constexpr wrn_udp udp_table{[](const wrn_plugin* p, wrn_handle sock) { self(p).s
                             }};
 
 constexpr wrn_transport transport_table{
-      [](const wrn_plugin*, wrn_transport_limits* out) { *out = {WRN_TF_PLAINTEXT | WRN_TF_ROAMS_REMOTE, header_bytes, 0, header_bytes}; },
+      [](const wrn_plugin*, wrn_transport_limits* out) {
+         *out = {WRN_TF_PLAINTEXT | WRN_TF_ROAMS_REMOTE, header_bytes, 0, header_bytes};
+      },
       open,
-      [](const wrn_plugin* p, wrn_handle l, const wrn_link_params*) -> wrn_status { return self(p).find(l) != nullptr ? WRN_OK : WRN_E_NOT_FOUND; },
+      [](const wrn_plugin* p, wrn_handle l, const wrn_link_params*) -> wrn_status {
+         return self(p).find(l) != nullptr ? WRN_OK : WRN_E_NOT_FOUND;
+      },
       close,
       [](const wrn_plugin* p, wrn_handle handle, const wrn_addr* remote) -> wrn_status {
          link* l = self(p).find(handle);
@@ -200,6 +204,7 @@ constexpr wrn_factory factory{[]() -> uint32_t { return 1; }, [](uint32_t i) { r
 
 extern "C" {
 WRN_EXPORT extern const wrn_entry wrn_entry_0;
-const wrn_entry wrn_entry_0{WRN_ABI_MAJOR, WRN_ABI_MINOR, [](const char*) -> wrn_status { return WRN_OK; }, [] {},
-                            [](const char* id) -> const void* { return std::string_view(id) == WRN_FACTORY ? &warren::plain::factory : nullptr; }};
+const wrn_entry wrn_entry_0{
+      WRN_ABI_MAJOR, WRN_ABI_MINOR, [](const char*) -> wrn_status { return WRN_OK; }, [] {},
+      [](const char* id) -> const void* { return std::string_view(id) == WRN_FACTORY ? &warren::plain::factory : nullptr; }};
 }

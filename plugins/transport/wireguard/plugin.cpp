@@ -108,11 +108,13 @@ class transport final : public engine_events {
       auto backend = name == "auto" ? fastest_aead([this] { return host_->stopwatch(host_); }) : find_aead(name);
       if (!backend) {
          table->where(conf, "aead", error);
-         std::snprintf(error->text, sizeof error->text, "aead \"%.*s\" does not work on this machine; use \"auto\"", static_cast<int>(wanted.len), wanted.ptr);
+         std::snprintf(error->text, sizeof error->text, "aead \"%.*s\" does not work on this machine; use \"auto\"",
+                       static_cast<int>(wanted.len), wanted.ptr);
          return WRN_E_CONFIG;
       }
       const std::string chosen(backend->name());
-      engine_ = std::make_unique<engine>(*this, [this](void* data, size_t size) { host_->random(host_, data, size); }, std::move(backend), timers());
+      engine_ = std::make_unique<engine>(
+            *this, [this](void* data, size_t size) { host_->random(host_, data, size); }, std::move(backend), timers());
       const wrn_kv fields[] = {{"backend", WRN_KV_STR, 0, {.s = {chosen.data(), chosen.size()}}}};
       host_->log(host_, WRN_LOG_DEBUG, "aead_chosen", fields, 1);
       return WRN_OK;
@@ -482,7 +484,8 @@ constexpr wrn_udp udp_table{
 
 constexpr wrn_transport transport_table{
       [](const wrn_plugin*, wrn_transport_limits* out) {
-         *out = {WRN_TF_ROAMS_REMOTE, static_cast<uint32_t>(seal_headroom), static_cast<uint32_t>(seal_tailroom), static_cast<uint32_t>(data_overhead)};
+         *out = {WRN_TF_ROAMS_REMOTE, static_cast<uint32_t>(seal_headroom), static_cast<uint32_t>(seal_tailroom),
+                 static_cast<uint32_t>(data_overhead)};
       },
       [](const wrn_plugin* p, wrn_handle l, const wrn_link_params* q) { return guarded(p, [&](transport& t) { return t.open(l, *q); }); },
       [](const wrn_plugin* p, wrn_handle l, const wrn_link_params* q) { return guarded(p, [&](transport& t) { return t.update(l, *q); }); },
