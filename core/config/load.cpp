@@ -22,8 +22,11 @@ namespace limits = base::limits;
 base::result<std::string> read_file(const fs::path& file) {
    std::error_code ec;
    const auto size = fs::file_size(file, ec);
-   if (ec) return base::fail(ec == std::errc::no_such_file_or_directory ? base::errc::not_found : base::errc_of_errno(ec.value()), "cannot read it: " + ec.message());
-   if (size > limits::config_bytes_max) return base::fail(base::errc::limit, "the file has more than " + std::to_string(limits::config_bytes_max) + " bytes");
+   if (ec)
+      return base::fail(ec == std::errc::no_such_file_or_directory ? base::errc::not_found : base::errc_of_errno(ec.value()),
+                        "cannot read it: " + ec.message());
+   if (size > limits::config_bytes_max)
+      return base::fail(base::errc::limit, "the file has more than " + std::to_string(limits::config_bytes_max) + " bytes");
    std::ifstream in(file, std::ios::binary);
    std::ostringstream text;
    text << in.rdbuf();
@@ -135,7 +138,8 @@ class network_reader {
       network n;
       n.file = file_;
       n.name = file_.stem();
-      if (!is_name(n.name)) errors_.add(table.source(), "'" + n.name + "' is not a network name; use letters, digits, '-', '_' and '.', at most 63");
+      if (!is_name(n.name))
+         errors_.add(table.source(), "'" + n.name + "' is not a network name; use letters, digits, '-', '_' and '.', at most 63");
       n.interface = n.name.substr(0, limits::interface_name_max);
       n.keys = fs::path(host_.state_dir) / n.name / "keys";
       n.node_name = host_name();
@@ -156,9 +160,12 @@ class network_reader {
       table_reader in(table, "[network]", errors_);
       if (auto v = in.string("interface")) {
          n.interface = *v;
-         const bool good = !v->empty() && v->size() <= limits::interface_name_max && *v != "." && *v != ".." &&
-                           std::none_of(v->begin(), v->end(), [](unsigned char c) { return c <= ' ' || c == '/' || c == ':' || c == '%' || c > 126; });
-         if (!good) in.fail("interface", "'interface' is \"" + *v + "\"; expected an interface name of 1 to 15 characters without spaces, '/', ':' and '%'");
+         const bool good =
+               !v->empty() && v->size() <= limits::interface_name_max && *v != "." && *v != ".." &&
+               std::none_of(v->begin(), v->end(), [](unsigned char c) { return c <= ' ' || c == '/' || c == ':' || c == '%' || c > 126; });
+         if (!good)
+            in.fail("interface",
+                    "'interface' is \"" + *v + "\"; expected an interface name of 1 to 15 characters without spaces, '/', ':' and '%'");
       }
       if (auto v = in.integer("mtu", 1280, 65535 - 80)) n.mtu = static_cast<uint32_t>(*v);
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
@@ -246,7 +253,8 @@ class network_reader {
       p.where = in.where();
       if (auto v = in.string("name")) {
          p.name = *v;
-         if (!is_name(*v)) in.fail("name", in.called("name") + " is \"" + *v + "\"; expected letters, digits, '-', '_' and '.', at most 63");
+         if (!is_name(*v))
+            in.fail("name", in.called("name") + " is \"" + *v + "\"; expected letters, digits, '-', '_' and '.', at most 63");
       } else if (!in.has("name")) {
          errors_.add(in.where(), "missing key 'name' in [[peer]]; any name of your choice, status and commands use it");
       }
@@ -263,12 +271,14 @@ class network_reader {
             in.fail("tunnel_key", key.error().text);
       }
       if (!in.has("id") && !in.has("tunnel_key"))
-         errors_.add(in.where(), "[[peer]] needs 'id' (a Warren node, 'warren key show' prints it) or 'tunnel_key' (a WireGuard peer, its public key)");
+         errors_.add(in.where(),
+                     "[[peer]] needs 'id' (a Warren node, 'warren key show' prints it) or 'tunnel_key' (a WireGuard peer, its public key)");
       read_psk(in, p);
       for (const auto& item : in.strings("addresses")) {
          auto a = base::parse_prefix(item.value);
          if (a && a->prefix_len != base::address_bits(*a))
-            errors_.add(item.where, "\"" + item.value + "\" is a prefix; 'addresses' are the peer's own, prefixes behind it belong into 'routes'");
+            errors_.add(item.where,
+                        "\"" + item.value + "\" is a prefix; 'addresses' are the peer's own, prefixes behind it belong into 'routes'");
          else if (a)
             p.addresses.push_back(*a);
          else
@@ -314,26 +324,33 @@ class network_reader {
 
    /// "<transport>://[key_…@]host:port"
    void check_endpoint(const table_reader::item& item) {
-      const std::string expected = "; expected transport://host:port, for example \"wireguard://nas.example.net:51820\" or \"wireguard://[2001:db8::1]:51820\"";
-      const auto bad = [&](std::string_view why) { errors_.add(item.where, "endpoint \"" + item.value + "\" " + std::string(why) + expected); };
+      const std::string expected =
+            "; expected transport://host:port, for example \"wireguard://nas.example.net:51820\" or \"wireguard://[2001:db8::1]:51820\"";
+      const auto bad = [&](std::string_view why) {
+         errors_.add(item.where, "endpoint \"" + item.value + "\" " + std::string(why) + expected);
+      };
       std::string_view text = item.value;
       const size_t scheme = text.find("://");
       if (scheme == std::string_view::npos) return bad("names no transport");
       const std::string word(text.substr(0, scheme));
       text.remove_prefix(scheme + 3);
       if (const size_t at = text.find('@'); at != std::string_view::npos) {
-         if (auto id = crypto::parse_node_id(text.substr(0, at)); !id) return errors_.add(item.where, "endpoint \"" + item.value + "\": " + id.error().text);
+         if (auto id = crypto::parse_node_id(text.substr(0, at)); !id)
+            return errors_.add(item.where, "endpoint \"" + item.value + "\": " + id.error().text);
          text.remove_prefix(at + 1);
       }
       const size_t colon = text.rfind(':');
       if (colon == std::string_view::npos || colon == 0) return bad("lacks host or port");
       const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
-      const bool digits = !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+      const bool digits =
+            !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
       if (!digits || std::stoi(std::string(port)) < 1 || std::stoi(std::string(port)) > 65535) return bad("has no port from 1 to 65535");
       if (host.front() == '[') {
          if (host.back() != ']' || !base::parse_address(host.substr(1, host.size() - 2))) return bad("has no IPv6 address in its brackets");
       } else {
-         const bool name = host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_'; });
+         const bool name = host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+                              return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+                           });
          if (!name) return bad("has no host name or address");
       }
       if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, word); schema.desc == nullptr)
@@ -341,7 +358,8 @@ class network_reader {
    }
 
    void check_peers(const network& n) {
-      if (n.peers.size() > limits::peers_max) errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::peers_max) + " peers");
+      if (n.peers.size() > limits::peers_max)
+         errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::peers_max) + " peers");
       std::map<std::string, const peer*> names, keys;
       std::map<std::string, const peer*> owners;
       const auto unique = [&](auto& seen, const std::string& key, const peer& p, const std::string& what) {
@@ -352,14 +370,16 @@ class network_reader {
       for (const peer& p : n.peers) {
          if (!p.name.empty()) unique(names, p.name, p, "name '" + p.name + "'");
          if (p.id) unique(keys, crypto::format_node_id(*p.id), p, "node id " + crypto::format_node_id(*p.id));
-         if (p.tunnel_key) unique(keys, crypto::format_tunnel_key(*p.tunnel_key), p, "tunnel key " + crypto::format_tunnel_key(*p.tunnel_key));
+         if (p.tunnel_key)
+            unique(keys, crypto::format_tunnel_key(*p.tunnel_key), p, "tunnel key " + crypto::format_tunnel_key(*p.tunnel_key));
          for (const auto* list : {&p.addresses, &p.routes})
             for (const wrn_addr& prefix : *list) unique(owners, base::format_prefix(prefix), p, base::format_prefix(prefix));
          for (const wrn_addr& own : n.addresses)
             for (const wrn_addr& a : p.addresses)
                if (base::same_address(own, a)) errors_.add(p.where, base::format_address(a) + " is this node's own address");
       }
-      if (owners.size() > limits::prefixes_max) errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::prefixes_max) + " addresses and routes");
+      if (owners.size() > limits::prefixes_max)
+         errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::prefixes_max) + " addresses and routes");
    }
 
    void check_listen(const network& n) {
@@ -367,7 +387,8 @@ class network_reader {
          for (size_t j = 0; j < i; j++) {
             const auto &a = n.transports[i].listen, &b = n.transports[j].listen;
             if (a && b && a->port == b->port && a->port != 0)
-               errors_.add(n.transports[i].where, "port " + std::to_string(a->port) + " is already that of the transport in line " + std::to_string(n.transports[j].where.line));
+               errors_.add(n.transports[i].where, "port " + std::to_string(a->port) + " is already that of the transport in line " +
+                                                        std::to_string(n.transports[j].where.line));
          }
    }
 
@@ -436,12 +457,16 @@ loaded<settings> load_all(const fs::path& warren_toml, bool may_be_missing, cons
       out.errors.insert(out.errors.end(), n.errors.begin(), n.errors.end());
       if (!n.ok()) continue;
       const auto [it, fresh] = interfaces.emplace(n.value.interface, n.value.name);
-      if (!fresh) out.errors.push_back({{file, 0, 0}, "interface '" + n.value.interface + "' is already that of network '" + it->second + "'; set network.interface"});
+      if (!fresh)
+         out.errors.push_back(
+               {{file, 0, 0},
+                "interface '" + n.value.interface + "' is already that of network '" + it->second + "'; set network.interface"});
       for (const plugin_use& use : n.value.transports)
          if (use.listen && use.listen->port != 0) {
             const auto [port, free] = ports.emplace(use.listen->port, n.value.name);
             if (!free && port->second != n.value.name)
-               out.errors.push_back({use.where, "port " + std::to_string(use.listen->port) + " is already that of network '" + port->second + "'"});
+               out.errors.push_back(
+                     {use.where, "port " + std::to_string(use.listen->port) + " is already that of network '" + port->second + "'"});
          }
       out.value.networks.push_back(std::move(n.value));
    }

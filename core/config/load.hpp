@@ -1,7 +1,7 @@
 // From TOML files to config::settings: strict, and all errors of a file at once.
 //
-// Unknown keys, wrong types and values out of range are errors with file, line, column, what was expected and the nearest valid key. Sub-tables
-// of plugins that are not selected are validated too, so that changing the one word cannot uncover old mistakes. Control thread.
+// Unknown keys, wrong types and values out of range are errors with file, line, column, what was expected and the nearest valid key.
+// Sub-tables of plugins that are not selected are validated too, so that changing the one word cannot uncover old mistakes. Control thread.
 #pragma once
 
 #include "core/config/model.hpp"
@@ -50,7 +50,8 @@ loaded<network> load_network(const std::filesystem::path& file, const daemon& ho
 loaded<network> parse_network(std::string_view text, const std::filesystem::path& file, const daemon& host, const schemas& plugins);
 
 /// All of it, with the checks across networks (names, interfaces, ports).
-loaded<settings> load_all(const std::filesystem::path& warren_toml, bool may_be_missing, const std::function<schemas(const daemon&)>& plugins);
+loaded<settings> load_all(const std::filesystem::path& warren_toml, bool may_be_missing,
+                          const std::function<schemas(const daemon&)>& plugins);
 
 /// The candidate most like `word`, or empty when none is near (Damerau-Levenshtein distance at most a third of the length, at least 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

@@ -225,8 +225,8 @@ std::optional<int64_t> table_reader::duration(std::string_view key, int64_t min_
       return std::nullopt;
    }
    if (ns < min_ns || ns > max_ns) {
-      errors_.add(node->source(), called(key) + " is \"" + v->get() + "\"; expected from " + std::to_string(min_ns / 1'000'000'000) + "s to " +
-                                        std::to_string(max_ns / 1'000'000'000) + "s");
+      errors_.add(node->source(), called(key) + " is \"" + v->get() + "\"; expected from " + std::to_string(min_ns / 1'000'000'000) +
+                                        "s to " + std::to_string(max_ns / 1'000'000'000) + "s");
       return std::nullopt;
    }
    return ns;
@@ -271,7 +271,8 @@ std::vector<const toml::table*> table_reader::tables(std::string_view key) {
       if (const toml::table* t = entry.as_table())
          out.push_back(t);
       else
-         errors_.add(entry.source(), "an entry of " + called(key) + " is " + type_name(entry) + "; expected a table, written [[" + std::string(key) + "]]");
+         errors_.add(entry.source(),
+                     "an entry of " + called(key) + " is " + type_name(entry) + "; expected a table, written [[" + std::string(key) + "]]");
    }
    return out;
 }
@@ -301,12 +302,13 @@ std::filesystem::path resolve_path(std::string_view text, const std::filesystem:
    return path.is_absolute() ? path : folder / path;
 }
 
-plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc, const location& where, const std::filesystem::path& folder,
-                                 error_list& errors) {
+plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc, const location& where,
+                                 const std::filesystem::path& folder, error_list& errors) {
    static const toml::table empty;
    plugin_values values;
    values.where = table != nullptr ? errors.at(table->source()) : where;
-   table_reader in(table != nullptr ? *table : empty, std::string("[") + (desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") + desc.name + "]", errors);
+   table_reader in(table != nullptr ? *table : empty,
+                   std::string("[") + (desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") + desc.name + "]", errors);
    for (const wrn_param* p = desc.params; p != nullptr && p->name != nullptr; p++) {
       const number_range range = split_range(p->range);
       std::optional<plugin_values::value> value;

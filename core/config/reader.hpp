@@ -18,7 +18,9 @@ namespace warren::config {
 class error_list {
  public:
    explicit error_list(std::string file) : file_(std::move(file)) {}
-   void add(const toml::source_region& where, std::string text) { add(location{file_, where.begin.line, where.begin.column}, std::move(text)); }
+   void add(const toml::source_region& where, std::string text) {
+      add(location{file_, where.begin.line, where.begin.column}, std::move(text));
+   }
    void add(location where, std::string text);
    location at(const toml::source_region& where) const { return {file_, where.begin.line, where.begin.column}; }
    const std::string& file() const { return file_; }
@@ -72,8 +74,8 @@ class table_reader {
 std::string type_name(const toml::node& node);
 
 /// Reads a plugin's own table against its declared keys, fills in defaults. `table` may be null: all defaults.
-plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc, const location& where, const std::filesystem::path& folder,
-                                 error_list& errors);
+plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc, const location& where,
+                                 const std::filesystem::path& folder, error_list& errors);
 
 /// A path from the configuration: relative ones start at `folder`, "credential:NAME" is a systemd credential.
 std::filesystem::path resolve_path(std::string_view text, const std::filesystem::path& folder);

@@ -129,8 +129,9 @@ std::string format_node_id(const bytes32& id) { return std::string(id_prefix) + 
 base::result<bytes32> parse_node_id(std::string_view text) {
    bytes32 id{};
    if (!text.starts_with(id_prefix) || !base::base58_decode(text.substr(id_prefix.size()), id))
-      return base::fail(base::errc::invalid, "'" + std::string(text) +
-                                                   "' is not a node id; expected key_ and 43 or 44 base58 characters, as 'warren key show' prints");
+      return base::fail(base::errc::invalid,
+                        "'" + std::string(text) +
+                              "' is not a node id; expected key_ and 43 or 44 base58 characters, as 'warren key show' prints");
    if (crypto_core_ed25519_is_valid_point(id.data()) == 0)
       return base::fail(base::errc::invalid, "'" + std::string(text) + "' is not a point of Ed25519; was it mistyped?");
    return id;
@@ -141,8 +142,8 @@ std::string format_tunnel_key(const bytes32& key) { return base::base64_encode(k
 base::result<bytes32> parse_tunnel_key(std::string_view text) {
    bytes32 key{};
    if (!base::base64_decode(text, key))
-      return base::fail(base::errc::invalid,
-                        "'" + std::string(text.substr(0, 8)) + "…' is not a tunnel key; expected 44 base64 characters, as 'wg pubkey' prints");
+      return base::fail(base::errc::invalid, "'" + std::string(text.substr(0, 8)) +
+                                                   "…' is not a tunnel key; expected 44 base64 characters, as 'wg pubkey' prints");
    return key;
 }
 

@@ -63,6 +63,9 @@ uint64_t event_loop::stopwatch() { return monotonic_ns(); }
 
 uint64_t event_loop::now() const { return in_turn_ ? now_ : monotonic_ns(); }
 
+// Not now(): that stands still within a turn, and other threads must not read it.
+uint64_t event_loop::stopwatch() { return monotonic_ns(); }
+
 int64_t event_loop::wall_ns() const { return static_cast<int64_t>(clock_ns(CLOCK_REALTIME)); }
 
 void event_loop::random(void* buf, size_t len) { randombytes_buf(buf, len); }

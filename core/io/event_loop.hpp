@@ -64,7 +64,8 @@ class event_loop final : public shard, private reactor, private ready_sink {
    /// paths. Told at most once per turn.
    void on_network_changed(std::function<void()> fn);
 
-   uint64_t now() const override;
+   uint64_t now() const override; // on the shard's thread
+   uint64_t stopwatch() override;
    int64_t wall_ns() const override;
    uint64_t stopwatch() override; // reads the clock each time, on any thread
    void random(void* buf, size_t len) override;

@@ -49,8 +49,8 @@ class udp_socket {
 class tun_sink {
  public:
    virtual ~tun_sink() = default;
-   /// 1..WRN_BATCH_MAX inner IP packets with complete checksums, superpackets already split; segments of one superpacket carry WRN_PKT_RUN from the
-   /// second on. Head- and tailroom as in tun_options. The callee owns them.
+   /// 1..WRN_BATCH_MAX inner IP packets with complete checksums, superpackets already split; segments of one superpacket carry WRN_PKT_RUN
+   /// from the second on. Head- and tailroom as in tun_options. The callee owns them.
    virtual void on_packets(tun_device& tun, std::span<wrn_pkt> packets) = 0;
    /// The interface disappeared or was set down (false), or is back (true).
    virtual void on_link(tun_device& tun, bool up) = 0;
@@ -100,8 +100,8 @@ class shard {
 
    virtual uint64_t now() const = 0;      // monotonic ns, constant within a callback
    virtual int64_t wall_ns() const = 0;   // Unix time, may jump. [any]
-   /// Moves while code measures its own speed; the fake counts nothing and stands still. [any]
-   virtual uint64_t stopwatch() { return now(); }
+   /// Moves while code measures its own speed, also within a callback. [any]
+   virtual uint64_t stopwatch() = 0;
    virtual void random(void* buf, size_t len) = 0; // cryptographic. [any]
    virtual packet_pool& pool() = 0;
 

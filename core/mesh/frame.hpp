@@ -61,7 +61,8 @@ inline std::optional<frame> parse_frame(std::span<const uint8_t> packet) {
 
 inline std::optional<hello> parse_hello(std::span<const uint8_t> body) {
    if (body.size() < hello_bytes) return std::nullopt;
-   return hello{static_cast<uint16_t>(get_le(&body[0], 2)), static_cast<uint16_t>(get_le(&body[2], 2)), get_le(&body[8], 8), get_le(&body[16], 8)};
+   return hello{static_cast<uint16_t>(get_le(&body[0], 2)), static_cast<uint16_t>(get_le(&body[2], 2)), get_le(&body[8], 8),
+                get_le(&body[16], 8)};
 }
 
 /// `out` has room for the header and the body.

@@ -84,7 +84,8 @@ std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> pa
                     packet.first(std::min<size_t>(ip->total_bytes, quoted_bytes_max6)));
 }
 
-std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence, size_t payload_bytes) {
+std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence,
+                                       size_t payload_bytes) {
    std::vector<uint8_t> body(payload_bytes);
    for (size_t i = 0; i < body.size(); i++) body[i] = static_cast<uint8_t>(i);
    return make_icmp(from, to, from.family == WRN_AF_INET ? 8 : 128, 0,

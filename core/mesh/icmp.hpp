@@ -19,7 +19,8 @@ enum class unreachable_reason { no_owner, no_link };
 std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why);
 
 /// Echo request with `payload_bytes` of data.
-std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence, size_t payload_bytes);
+std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence,
+                                       size_t payload_bytes);
 
 struct echo_reply {
    uint16_t identifier = 0, sequence = 0;

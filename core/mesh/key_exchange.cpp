@@ -81,7 +81,8 @@ void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
    trust::key_message answer;
    answer.kind = trust::key_message_kind::answer;
    answer.nonce = message->nonce;
-   if (const auto sealed = trust::seal_key_message(*identity_, message->sender, answer)) send_raw(t, datagram.addr, datagram.local, *sealed);
+   if (const auto sealed = trust::seal_key_message(*identity_, message->sender, answer))
+      send_raw(t, datagram.addr, datagram.local, *sealed);
 }
 
 void network::learn_key(peer& p, const trust::key_message& message) {

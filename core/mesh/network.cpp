@@ -1,4 +1,4 @@
-// Life of a network: start, change, stop, and what it shows of itself.
+// Life of a network: start, change, stop.
 #include "core/mesh/network.hpp"
 
 #include "core/base/address.hpp"
@@ -52,30 +52,6 @@ std::vector<wrn_addr> routes_of(const config::network& settings) {
 }
 
 } // namespace
-
-std::string_view to_string(peer_state s) {
-   switch (s) {
-   case peer_state::idle: return "idle";
-   case peer_state::resolving: return "resolving";
-   case peer_state::connecting: return "connecting";
-   case peer_state::up: return "up";
-   }
-   return "idle";
-}
-
-std::string_view to_string(drop_reason r) {
-   static constexpr std::string_view names[] = {"other", "malformed", "auth", "replay", "no_link", "queue_full", "too_big",
-                                                "rate", "policy", "expired", "no_owner", "wrong_source", "not_ip", "loop", "unknown_frame"};
-   static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
-   return names[static_cast<size_t>(r)];
-}
-
-drop_counts named(const drop_counters& counters) {
-   drop_counts out;
-   for (size_t i = 0; i < counters.size(); i++)
-      if (counters[i] != 0) out.emplace_back(to_string(static_cast<drop_reason>(i)), counters[i]);
-   return out;
-}
 
 /// Prepared by apply(): everything new that can fail, open beside what runs.
 struct network::staged {
@@ -153,14 +129,16 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       const std::string word = made->instance->desc().name;
       if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
          next.transports.push_back(std::move(made));
-         return fail(errc::config, use.where.file + ":" + std::to_string(use.where.line) + ":" + std::to_string(use.where.column) + ": transport '" + word +
-                                         "' sends in plain text and proves nobody; set network.allow_plaintext = true if that is what you want");
+         return fail(errc::config,
+                     use.where.file + ":" + std::to_string(use.where.line) + ":" + std::to_string(use.where.column) + ": transport '" +
+                           word + "' sends in plain text and proves nobody; set network.allow_plaintext = true if that is what you want");
       }
       if (made->limits.headroom > shard_.pool().headroom() || made->limits.tailroom > shard_.pool().tailroom()) {
          next.transports.push_back(std::move(made));
          return fail(errc::unsupported, "transport '" + word + "' needs more head- or tailroom than packets have");
       }
-      // The socket of a transport that goes away is taken over when the address is the same: nothing is lost, and the port cannot be in use.
+      // The socket of a transport that goes away is taken over when the address is the same: nothing is lost, and the port cannot be in
+      // use.
       for (size_t old = 0; old < transports_.size() && !made->bound; old++) {
          const bool goes_away = std::none_of(wanted.settings.transports.begin(), wanted.settings.transports.end(),
                                              [&](const config::plugin_use& u) { return u == transports_[old]->instance->use(); }) ||
@@ -259,7 +237,8 @@ void network::undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>&
 
 void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired) {
    const bool first = !running_;
-   const bool new_identity = identity_->tunnel.public_key != wanted.identity->tunnel.public_key || identity_->signing.id != wanted.identity->signing.id;
+   const bool new_identity =
+         identity_->tunnel.public_key != wanted.identity->tunnel.public_key || identity_->signing.id != wanted.identity->signing.id;
    running_ = true;
    if (first) since_wall_ns_ = shard_.wall_ns();
    if (next.tun) {
@@ -271,7 +250,8 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
    auto old_transports = std::move(transports_);
    transports_.clear();
    for (size_t i = 0; i < next.transports.size(); i++)
-      transports_.push_back(next.kept_transports[i] == SIZE_MAX ? std::move(next.transports[i]) : std::move(old_transports[next.kept_transports[i]]));
+      transports_.push_back(next.kept_transports[i] == SIZE_MAX ? std::move(next.transports[i])
+                                                                : std::move(old_transports[next.kept_transports[i]]));
    for (auto& t : old_transports)
       if (t) stop_transport(*t, retired);
    auto old_discovery = std::move(discovery_);
@@ -301,7 +281,8 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
       std::vector<wrn_str> endpoints;
       for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
       for (plugin::instance* d : new_discovery)
-         if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+         if (d->active())
+            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
    });
    commit_peers(settings_.peers);
    peers_.each([&](uint64_t, peer& p) {
@@ -392,7 +373,8 @@ void network::update_peer(peer& p, const config::peer& settings) {
       for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
       for (auto& d : discovery_)
          if (d->active())
-            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)
+                  ->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
    }
    p.source_epoch = 0;
 }
@@ -484,66 +466,6 @@ void network::on_link(io::tun_device&, bool up) {
    if (up == tun_up_) return;
    tun_up_ = up;
    emit(up ? "interface.up" : "interface.down", {{"interface", settings_.interface}});
-}
-
-network_status network::status() const {
-   network_status s;
-   s.name = name_;
-   s.up = running_ && tun_up_ && tun_ != nullptr;
-   if (!running_) return s;
-   s.node_name = settings_.node_name;
-   s.interface = tun_ ? tun_->name() : settings_.interface;
-   s.id = identity_->signing.id;
-   s.tunnel_key = identity_->tunnel.public_key;
-   s.mtu = tun_ ? tun_->mtu() : settings_.mtu;
-   s.offload = settings_.offload;
-   s.addresses = settings_.addresses;
-   s.since_wall_ns = static_cast<uint64_t>(since_wall_ns_);
-   drop_counters total = drops_;
-   const auto instance_of = [](const plugin::instance& i) {
-      static constexpr const char* states[] = {"inactive", "active", "failed", "stopped"};
-      return instance_status{i.desc().name, std::string(plugin::kind_name(i.desc().kind)), i.desc().version, i.module_path(),
-                             states[static_cast<int>(i.current())], false, {}, 0, 0, i.metrics()};
-   };
-   for (const auto& t : transports_) {
-      s.instances.push_back(instance_of(*t->instance));
-      s.instances.back().plaintext = (t->limits.flags & WRN_TF_PLAINTEXT) != 0;
-      s.instances.back().listen = t->bound->socket->local();
-      s.instances.back().tx_dropped = t->bound->socket->tx_dropped();
-      s.instances.back().rx_dropped = t->bound->socket->rx_dropped();
-   }
-   for (const auto& d : discovery_) s.instances.push_back(instance_of(*d));
-   peers_.each([&](uint64_t, peer& p) {
-      peer_status ps;
-      ps.name = p.settings.name;
-      ps.id = p.settings.id;
-      ps.tunnel_key = p.tunnel_key;
-      ps.addresses = p.settings.addresses;
-      ps.routes = p.settings.routes;
-      ps.rtt_us = p.rtt_ns / 1000;
-      ps.last_error = p.last_error;
-      ps.drops = named(p.drops);
-      for (size_t i = 0; i < total.size(); i++) total[i] += p.drops[i];
-      if (!p.tunnel_key) ps.state = peer_state::resolving;
-      const link* shown = usable_link(p);
-      for (const auto& l : p.links) {
-         wrn_link_stats stats{};
-         stats.size = sizeof stats;
-         if (!l->via->instance->active() || l->via->table->stats(l->via->instance->get(), l->handle, &stats) != WRN_OK) continue;
-         ps.rx_bytes += stats.rx_bytes;
-         ps.tx_bytes += stats.tx_bytes;
-         ps.rx_packets += stats.rx_packets;
-         ps.tx_packets += stats.tx_packets;
-         if (l.get() != shown) continue;
-         ps.transport = l->via->instance->desc().name;
-         ps.endpoint = stats.remote;
-         ps.handshake_wall_ns = stats.handshake_wall_ns;
-         ps.state = stats.state == WRN_LINK_UP ? peer_state::up : l->state == WRN_LINK_CONNECTING ? peer_state::connecting : peer_state::idle;
-      }
-      s.peers.push_back(std::move(ps));
-   });
-   s.drops = named(total);
-   return s;
 }
 
 } // namespace warren::mesh

@@ -56,7 +56,8 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    uint32_t udp_room(plugin::instance& from, uint64_t sock) override;
    void udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) override;
    wrn_status udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) override;
-   wrn_status link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link, wrn_link_params& params) override;
+   wrn_status link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link,
+                            wrn_link_params& params) override;
    void link_state(plugin::instance& from, uint64_t link, uint32_t state, wrn_status why) override;
    void link_moved(plugin::instance& from, uint64_t link, const wrn_addr& remote) override;
    void link_deliver(plugin::instance& from, uint64_t link, std::span<wrn_pkt> packets) override;

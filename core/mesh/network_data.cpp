@@ -107,7 +107,8 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       // Nobody knows where the peer is. It may come to us; until then applications shall hear about it at once.
       tell_unreachable(p);
       want_maintenance();
-      if (p.last_error.empty()) p.last_error = !p.tunnel_key ? "its tunnel key is not known yet" : l == nullptr ? "no transport for it runs" : "no endpoint known";
+      if (p.last_error.empty())
+         p.last_error = !p.tunnel_key ? "its tunnel key is not known yet" : l == nullptr ? "no transport for it runs" : "no endpoint known";
       answer_unreachable(packets, true);
       drop_all(&p, packets, drop_reason::no_link);
       return;
@@ -302,8 +303,8 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
       const auto h = parse_hello(f->body);
       if (!h) break;
       if (h->version_min > wire_version || h->version_max < wire_version) {
-         p.last_error = "speaks wire versions " + std::to_string(h->version_min) + " to " + std::to_string(h->version_max) + ", this node speaks " +
-                        std::to_string(wire_version) + "; upgrade the older one";
+         p.last_error = "speaks wire versions " + std::to_string(h->version_min) + " to " + std::to_string(h->version_max) +
+                        ", this node speaks " + std::to_string(wire_version) + "; upgrade the older one";
          return;
       }
       p.hello_seen = true;
@@ -340,15 +341,18 @@ void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
       for (const wrn_addr& a : owned)
          if (address.family == WRN_AF_NONE && a.prefix_len == base::address_bits(a) && own_address(a.family) != nullptr) address = a;
       if (address.family == WRN_AF_NONE)
-         return done(base::fail(errc::invalid, "peer '" + target + "' has no address of its own in the configuration; ping an address behind it"));
+         return done(base::fail(errc::invalid,
+                                "peer '" + target + "' has no address of its own in the configuration; ping an address behind it"));
    }
    const wrn_addr* source = own_address(address.family);
    if (source == nullptr)
       return done(base::fail(errc::invalid, "this node has no address of the family of " + base::format_address(address)));
    if (pings_.size() >= 1024) return done(base::fail(errc::limit, "too many pings at once"));
-   const auto request = make_echo_request(*source, address, ping_identifier_, ++ping_sequence_, std::min<size_t>(bytes, settings_.mtu - 48));
+   const auto request =
+         make_echo_request(*source, address, ping_identifier_, ++ping_sequence_, std::min<size_t>(bytes, settings_.mtu - 48));
    wrn_pkt packet{};
-   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1) return done(base::fail(errc::limit, "out of packet memory"));
+   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1)
+      return done(base::fail(errc::limit, "out of packet memory"));
    std::memcpy(packet.buf + packet.off, request.data(), request.size());
    const uint64_t now = shard_.now();
    pings_.push_back({p->handle, now, now + timeout_ns, ping_sequence_, address, request.size(), std::move(done)});
@@ -363,15 +367,16 @@ bool network::take_ping_reply(peer& p, std::span<const uint8_t> packet, const ro
    const auto reply = parse_echo_reply(packet, ip);
    if (!reply || reply->identifier != ping_identifier_) return false;
    const auto it = std::find_if(pings_.begin(), pings_.end(), [&](const pending_ping& ping) {
-      return ping.sequence == reply->sequence && ping.peer == p.handle && std::memcmp(ping.address.ip, ip.source, ip.family == 4 ? 4 : 16) == 0;
+      return ping.sequence == reply->sequence && ping.peer == p.handle &&
+             std::memcmp(ping.address.ip, ip.source, ip.family == 4 ? 4 : 16) == 0;
    });
    if (it == pings_.end()) return false;
    pending_ping ping = std::move(*it);
    pings_.erase(it);
    p.rtt_ns = shard_.now() - ping.sent;
    const link* l = usable_link(p);
-   ping.done(ping_result{p.rtt_ns / 1000, p.settings.name, l != nullptr ? l->via->instance->desc().name : "", l != nullptr ? l->remote : wrn_addr{},
-                         ping.address, ping.bytes});
+   ping.done(ping_result{p.rtt_ns / 1000, p.settings.name, l != nullptr ? l->via->instance->desc().name : "",
+                         l != nullptr ? l->remote : wrn_addr{}, ping.address, ping.bytes});
    return true;
 }
 

@@ -148,7 +148,8 @@ link* network::link_of(const plugin::instance& from, uint64_t handle) const {
    return it != links_.end() && it->second->via->instance.get() == &from ? it->second : nullptr;
 }
 
-wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr&, uint64_t& handle, wrn_link_params& params) {
+wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr&, uint64_t& handle,
+                                  wrn_link_params& params) {
    // Links to all members are open already, so who calls without one is a stranger, or somebody whose open() failed.
    peer* caller = nullptr;
    peers_.each([&](uint64_t, peer& p) {

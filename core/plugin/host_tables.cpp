@@ -155,7 +155,8 @@ struct host_tables {
    }
 
    // --- ext/transport.h: wrn_host_link ----------------------------------------------------------
-   static wrn_status WRN_CALL incoming(const wrn_host* host, const wrn_key* key, const wrn_addr* from, wrn_handle* link, wrn_link_params* params) {
+   static wrn_status WRN_CALL incoming(const wrn_host* host, const wrn_key* key, const wrn_addr* from, wrn_handle* link,
+                                       wrn_link_params* params) {
       instance& me = self(host);
       return me.active() ? me.port_->link_incoming(me, *key, *from, *link, *params) : WRN_E_STATE;
    }
@@ -185,7 +186,9 @@ struct host_tables {
       return me.port_ != nullptr ? me.port_->identity() : *me.configuring_identity_;
    }
    static void WRN_CALL node_id(const wrn_host* host, wrn_key* out) { std::copy_n(identity(host).signing.id.begin(), 32, out->bytes); }
-   static void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) { std::copy_n(identity(host).tunnel.public_key.begin(), 32, out->bytes); }
+   static void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) {
+      std::copy_n(identity(host).tunnel.public_key.begin(), 32, out->bytes);
+   }
    static wrn_status WRN_CALL dh(const wrn_host* host, const wrn_key* peer, wrn_key* out) {
       crypto::bytes32 shared{};
       if (!crypto::x25519(identity(host).tunnel.secret, std::to_array(peer->bytes), shared)) return WRN_E_AUTH;

@@ -14,7 +14,8 @@ namespace log = base::log;
 
 instance::instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard,
                    const trust::identity& identity)
-    : what_(what), use_(use), network_(std::move(network)), shard_(shard), configuring_identity_(&identity), alive_(std::make_shared<int>(0)) {
+    : what_(what), use_(use), network_(std::move(network)), shard_(shard), configuring_identity_(&identity),
+      alive_(std::make_shared<int>(0)) {
    host_ = make_host(*this);
 }
 
@@ -83,7 +84,8 @@ base::result<void> instance::start(host_port& port) {
    release();
    std::string text(error.text, strnlen(error.text, sizeof error.text));
    if (text.empty()) text = failure_;
-   return fail(errc::unavailable, std::string(desc().name) + " did not start: " + (text.empty() ? "status " + std::to_string(status) : text));
+   return fail(errc::unavailable,
+               std::string(desc().name) + " did not start: " + (text.empty() ? "status " + std::to_string(status) : text));
 }
 
 void instance::stop() {
@@ -128,7 +130,8 @@ void instance::event(uint32_t type) {
 std::vector<metric_value> instance::metrics() const {
    std::vector<metric_value> values;
    for (const metric_cell& cell : metrics_)
-      values.push_back({cell.name, cell.help, cell.type, std::atomic_ref(const_cast<uint64_t&>(cell.value)).load(std::memory_order_relaxed)});
+      values.push_back(
+            {cell.name, cell.help, cell.type, std::atomic_ref(const_cast<uint64_t&>(cell.value)).load(std::memory_order_relaxed)});
    return values;
 }
 

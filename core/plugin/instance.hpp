@@ -1,7 +1,7 @@
 // One running plugin: its life from create to destroy, and the host tables it sees.
 //
-// create(), configure() and destruction on the control thread; start(), stop() and everything between on the shard. The host tables turn C calls
-// into calls of host_port, which the network implements; what needs nothing from the network (clock, timers, packets, config, log,
+// create(), configure() and destruction on the control thread; start(), stop() and everything between on the shard. The host tables turn C
+// calls into calls of host_port, which the network implements; what needs nothing from the network (clock, timers, packets, config, log,
 // metrics) is answered here.
 #pragma once
 
@@ -34,7 +34,8 @@ class host_port {
    virtual uint32_t udp_room(instance& from, uint64_t sock) = 0;
    virtual void udp_send(instance& from, uint64_t sock, std::span<const wrn_pkt> packets) = 0;
    virtual wrn_status udp_local(instance& from, uint64_t sock, wrn_addr& out) = 0;
-   virtual wrn_status link_incoming(instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link, wrn_link_params& params) = 0;
+   virtual wrn_status link_incoming(instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link,
+                                    wrn_link_params& params) = 0;
    virtual void link_state(instance& from, uint64_t link, uint32_t state, wrn_status why) = 0;
    virtual void link_moved(instance& from, uint64_t link, const wrn_addr& remote) = 0;
    virtual void link_deliver(instance& from, uint64_t link, std::span<wrn_pkt> packets) = 0;
@@ -77,7 +78,8 @@ class instance final : public io::timer_sink {
 
  private:
    friend struct host_tables;
-   instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard, const trust::identity& identity);
+   instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard,
+            const trust::identity& identity);
    void mark_failed(wrn_status status, std::string_view why);
    bool complete() const;
    void release();

@@ -26,7 +26,8 @@ base::result<void> check_permissions(const fs::path& path) {
          return base::fail_errno(errc::not_found, "cannot read plugin " + p.string(), errno);
       const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0; // protects the names in a folder, not the bytes of a file
       if ((info.st_mode & S_IWOTH) != 0 && !sticky)
-         return fail(errc::permission, p.string() + " can be written by everybody; a plugin is code that runs as the daemon, 'chmod o-w' it");
+         return fail(errc::permission,
+                     p.string() + " can be written by everybody; a plugin is code that runs as the daemon, 'chmod o-w' it");
       if (info.st_uid != 0 && info.st_uid != ::geteuid())
          return fail(errc::permission, p.string() + " belongs to user " + std::to_string(info.st_uid) +
                                              "; plugins and their folder must belong to root or to the daemon's user");
@@ -62,11 +63,14 @@ base::result<void> check_description(const wrn_plugin_desc* d, const std::string
    for (const char* text : {d->id, d->name, d->vendor, d->version, d->license, d->summary})
       if (text == nullptr || *text == '\0') return bad("lacks id, name, vendor, version, license or summary");
    const std::string_view name = d->name;
-   if (!std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }))
+   if (!std::all_of(name.begin(), name.end(),
+                    [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }))
       return bad("has a name with other characters than a-z, 0-9, '-' and '_'");
-   if (d->kind != WRN_KIND_TRANSPORT && d->kind != WRN_KIND_DISCOVERY) return bad("is of kind " + std::to_string(d->kind) + ", which this Warren does not know");
+   if (d->kind != WRN_KIND_TRANSPORT && d->kind != WRN_KIND_DISCOVERY)
+      return bad("is of kind " + std::to_string(d->kind) + ", which this Warren does not know");
    for (const wrn_param* p = d->params; p != nullptr && p->name != nullptr; p++)
-      if (p->type < WRN_P_BOOL || p->type > WRN_P_STRINGS || p->help == nullptr) return bad(std::string("declares key '") + p->name + "' without type or help");
+      if (p->type < WRN_P_BOOL || p->type > WRN_P_STRINGS || p->help == nullptr)
+         return bad(std::string("declares key '") + p->name + "' without type or help");
    return {};
 }
 
@@ -78,9 +82,9 @@ std::string_view kind_name(uint32_t kind) {
 
 base::result<void> module::adopt(const wrn_entry& entry) {
    if (entry.abi_major != WRN_ABI_MAJOR || entry.abi_minor != WRN_ABI_MINOR)
-      return fail(errc::unsupported, path_ + " was built for plugin ABI " + std::to_string(entry.abi_major) + "." + std::to_string(entry.abi_minor) +
-                                           ", this Warren has " + std::to_string(WRN_ABI_MAJOR) + "." + std::to_string(WRN_ABI_MINOR) +
-                                           "; get a build of the plugin for this version");
+      return fail(errc::unsupported, path_ + " was built for plugin ABI " + std::to_string(entry.abi_major) + "." +
+                                           std::to_string(entry.abi_minor) + ", this Warren has " + std::to_string(WRN_ABI_MAJOR) + "." +
+                                           std::to_string(WRN_ABI_MINOR) + "; get a build of the plugin for this version");
    if (entry.init == nullptr || entry.get_factory == nullptr) return fail(errc::invalid, path_ + ": incomplete entry");
    if (const wrn_status status = entry.init(path_.c_str()); status != WRN_OK)
       return fail(errc::unavailable, path_ + ": init failed with status " + std::to_string(status));

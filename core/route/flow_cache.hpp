@@ -1,7 +1,7 @@
 // Remembers per flow what the slow path decided (today: the owner of the destination; policy verdicts will join it).
 //
-// Fixed size, two entries per set, nothing to sweep: an entry is valid while its epoch is the table's, so a new owner table empties the cache
-// by raising one number. The hash is keyed, because packets choose what collides. Shard thread.
+// Fixed size, two entries per set, nothing to sweep: an entry is valid while its epoch is the table's, so a new owner table empties the
+// cache by raising one number. The hash is keyed, because packets choose what collides. Shard thread.
 #pragma once
 
 #include "core/route/ip_view.hpp"

@@ -3,8 +3,9 @@
 
     ./do bench tunnel [--json FILE] [--rounds N] [--seconds S] [--only NAME,NAME]
 
-Rows: bare veth, wireguard-go ($WIREGUARD_GO or the one in PATH), Warren with WireGuard, Warren plain. Per row the medians of all rounds: TCP with one
-and four streams (iperf3), delivered 200-byte UDP packets of an offered rate that is measured at the sender, ping, resident memory under load.
+Rows: bare veth, wireguard-go ($WIREGUARD_GO or the one in PATH), Warren with WireGuard, Warren plain. Per row the medians of all rounds:
+TCP with one and four streams (iperf3), delivered 200-byte UDP packets of an offered rate that is measured at the sender, ping,
+resident memory under load.
 """
 import argparse
 import json
@@ -83,7 +84,8 @@ def tcp_gbps(pair, streams, seconds):
 
 def udp(pair, seconds):
     """Delivered and offered packets per second."""
-    receiver = subprocess.Popen(["ip", "netns", "exec", pair.b.ns, os.path.join(TOOLS, "udp_load"), "receive", "9000", "0.7"], stdout=subprocess.PIPE, text=True)
+    receiver = subprocess.Popen(["ip", "netns", "exec", pair.b.ns, os.path.join(TOOLS, "udp_load"), "receive", "9000", "0.7"],
+            stdout=subprocess.PIPE, text=True)
     try:
         poll("the receiver listens", lambda: ":9000" in pair.b.run("ss", "-lun"), 10)
         sent = json.loads(pair.a.run(os.path.join(TOOLS, "udp_load"), "send", pair.target, "9000", UDP_BYTES, OFFERED_PPS, seconds))
@@ -124,21 +126,25 @@ def main():
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--only", default="veth,wireguard-go,warren-wireguard,warren-plain")
     options = parser.parse_args()
-    makers = {"veth": Veth, "wireguard-go": WireGuardGo, "warren-wireguard": lambda lab: Warren(lab, "wireguard"), "warren-plain": lambda lab: Warren(lab, "plain")}
+    makers = {"veth": Veth, "wireguard-go": WireGuardGo, "warren-wireguard": lambda lab: Warren(lab, "wireguard"),
+            "warren-plain": lambda lab: Warren(lab, "plain")}
     wanted = [n for n in makers if n in options.only.split(",")]
-    fields = ["tcp_1_gbps", "tcp_4_gbps", "udp_small_kpps", "ping_avg_ms", "rss_mb", "udp_offered_kpps", "udp_out_of_order", "ping_min_ms", "tcp_1_retransmits"]
+    fields = ["tcp_1_gbps", "tcp_4_gbps", "udp_small_kpps", "ping_avg_ms", "rss_mb", "udp_offered_kpps", "udp_out_of_order",
+            "ping_min_ms", "tcp_1_retransmits"]
     samples = {name: {f: [] for f in fields} for name in wanted}
     with Lab() as lab:
         pairs = {name: makers[name](lab) for name in wanted}
         for number in range(options.rounds):
             for name in wanted:
                 measure(pairs[name], options.seconds, samples[name])
-                print(f"round {number + 1}/{options.rounds} {name}: {samples[name]['tcp_1_gbps'][-1]:.2f} Gbit/s", file=sys.stderr, flush=True)
+                print(f"round {number + 1}/{options.rounds} {name}: {samples[name]['tcp_1_gbps'][-1]:.2f} Gbit/s", file=sys.stderr,
+                        flush=True)
     rows = [{"name": name, **{f: round(statistics.median(samples[name][f]), 3) for f in fields}} for name in wanted]
     print(f"{'':18}{'TCP 1':>10}{'TCP 4':>10}{'UDP 200 B':>12}{'offered':>10}{'ping':>10}{'memory':>10}")
     print(f"{'':18}{'Gbit/s':>10}{'Gbit/s':>10}{'kpps':>12}{'kpps':>10}{'ms':>10}{'MB':>10}")
     for r in rows:
-        print(f"{r['name']:18}{r['tcp_1_gbps']:>10.2f}{r['tcp_4_gbps']:>10.2f}{r['udp_small_kpps']:>12.1f}{r['udp_offered_kpps']:>10.1f}{r['ping_avg_ms']:>10.3f}{r['rss_mb']:>10.1f}")
+        print(f"{r['name']:18}{r['tcp_1_gbps']:>10.2f}{r['tcp_4_gbps']:>10.2f}{r['udp_small_kpps']:>12.1f}"
+              f"{r['udp_offered_kpps']:>10.1f}{r['ping_avg_ms']:>10.3f}{r['rss_mb']:>10.1f}")
     by_name = {r["name"]: r for r in rows}
     ratios = {}
     if "wireguard-go" in by_name:
@@ -146,12 +152,15 @@ def main():
         for name in ("warren-wireguard", "warren-plain"):
             if name in by_name:
                 r = by_name[name]
-                ratios[name] = {"tcp_1": round(r["tcp_1_gbps"] / reference["tcp_1_gbps"], 2), "tcp_4": round(r["tcp_4_gbps"] / reference["tcp_4_gbps"], 2),
-                                "udp_small": round(r["udp_small_kpps"] / reference["udp_small_kpps"], 2), "ping": round(reference["ping_avg_ms"] / r["ping_avg_ms"], 2)}
+                ratios[name] = {"tcp_1": round(r["tcp_1_gbps"] / reference["tcp_1_gbps"], 2),
+                        "tcp_4": round(r["tcp_4_gbps"] / reference["tcp_4_gbps"], 2),
+                                "udp_small": round(r["udp_small_kpps"] / reference["udp_small_kpps"], 2),
+                                        "ping": round(reference["ping_avg_ms"] / r["ping_avg_ms"], 2)}
                 print(f"{name} to wireguard-go: " + ", ".join(f"{k} {v:.2f} : 1" for k, v in ratios[name].items()))
     if options.json:
         with open(options.json, "w") as f:
-            json.dump({"schema": "warren.bench.tunnel/1", "rounds": options.rounds, "seconds": options.seconds, "reference": os.environ.get("WIREGUARD_GO", "wireguard-go"),
+            json.dump({"schema": "warren.bench.tunnel/1", "rounds": options.rounds, "seconds": options.seconds,
+                    "reference": os.environ.get("WIREGUARD_GO", "wireguard-go"),
                        "rows": rows, "ratios": ratios, "samples": samples}, f, indent=1)
 
 

@@ -85,7 +85,8 @@ int receive_load(char** argv) {
    const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
    int size = 8 << 20;
    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-   timeval timeout{static_cast<time_t>(silence), static_cast<suseconds_t>((silence - static_cast<double>(static_cast<time_t>(silence))) * 1e6)};
+   timeval timeout{static_cast<time_t>(silence),
+                   static_cast<suseconds_t>((silence - static_cast<double>(static_cast<time_t>(silence))) * 1e6)};
    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
    if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return std::perror("udp_load"), 1;
    messages in(packet_max);
@@ -108,8 +109,8 @@ int receive_load(char** argv) {
       }
    }
    const double took = std::max(1e-9, duration_cast<std::chrono::duration<double>>(last - first).count());
-   std::printf("{\"received\":%llu,\"seconds\":%.3f,\"kpps\":%.2f,\"out_of_order\":%llu}\n", static_cast<unsigned long long>(received), took,
-               static_cast<double>(received) / took / 1000, static_cast<unsigned long long>(out_of_order));
+   std::printf("{\"received\":%llu,\"seconds\":%.3f,\"kpps\":%.2f,\"out_of_order\":%llu}\n", static_cast<unsigned long long>(received),
+               took, static_cast<double>(received) / took / 1000, static_cast<unsigned long long>(out_of_order));
    return 0;
 }
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Goal: Warren and stock WireGuard are the same on the wire. Method: wireguard-go and wg in namespaces of their own, real TUN devices on both ends."""
+"""Goal: Warren and stock WireGuard are the same on the wire.
+
+Method: wireguard-go and wg in namespaces of their own, real TUN devices on both ends."""
 import os
 import signal
 import subprocess
@@ -172,7 +174,7 @@ def flood(lab, source, target_key, target, mode, seconds, rate):
 
 
 def floods_leave_memory_flat_and_let_a_legitimate_peer_in_within_a_second(lab):
-    """A Warren peer answers a cookie at once. wireguard-go waits for its own retry after 5 s, as the paper says, and then gets in at once."""
+    """A Warren peer answers a cookie at once. wireguard-go waits for its own retry after 5 s, as the paper says, and gets in then."""
     a = lab.node("warren", "10.0.0.1")
     b = lab.stock("stock", "10.0.0.2")
     c = lab.node("other", "10.0.0.3")
@@ -217,6 +219,7 @@ if __name__ == "__main__":
     main(warren_initiates_over_ipv4, stock_initiates_over_ipv4, both_initiate_over_ipv6, preshared_key_over_ipv6,
          preshared_key_over_ipv4_with_the_stock_peer_initiating, stock_initiates_over_ipv6, every_aead_library_talks_to_the_stock_peer,
          wrong_preshared_key_gives_no_session_and_says_why, byte_counters_are_exact_after_ten_pings,
-         byte_counters_are_exact_when_the_stock_peer_initiates, rekeys_lose_no_packet, stock_peer_restarts, warren_restarts_and_after_kill_9,
+         byte_counters_are_exact_when_the_stock_peer_initiates, rekeys_lose_no_packet, stock_peer_restarts,
+                 warren_restarts_and_after_kill_9,
          peer_changes_its_port_and_address, warren_changes_its_address,
          floods_leave_memory_flat_and_let_a_legitimate_peer_in_within_a_second)

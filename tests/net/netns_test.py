@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Goal: what WireGuard's own netns.sh asserts, as far as it applies to a mesh node. Method: the same experiments with Warren on one or both ends."""
+"""Goal: what WireGuard's own netns.sh asserts, as far as it applies to a mesh node.
+
+Method: the same experiments with Warren on one or both ends."""
 import base64
 import json
 import os
@@ -146,7 +148,8 @@ def own_key_as_peer_is_silent(lab):
     b = lab.stock("b", "10.0.0.2")
     lab.switch([a, b])
     a.peer(b)
-    a.peers.append({"name": "self", "tunnel_key": a.tunnel_key, "addresses": ["10.0.0.9"], "endpoints": [f"wireguard://{b.outer}:51820"], "keepalive": "1s"})
+    a.peers.append({"name": "self", "tunnel_key": a.tunnel_key, "addresses": ["10.0.0.9"], "endpoints": [f"wireguard://{b.outer}:51820"],
+            "keepalive": "1s"})
     a.up()
     b.up()
     b.peer(a)
@@ -268,7 +271,10 @@ def source_address_that_goes_away_is_replaced(lab):
 
 if __name__ == "__main__":
     main(ping_floods_tcp_and_udp_pass_in_both_families_and_directions, peers_that_know_only_node_ids_reach_each_other,
-         edges_of_the_mtu_and_of_padding_pass, outer_packet_never_exceeds_what_the_inner_mtu_allows, prefix_moves_from_one_peer_to_the_other,
-         source_of_another_peer_is_refused, endpoint_follows_authenticated_packets_only, own_key_as_peer_is_silent, seven_low_order_keys_are_silent,
+         edges_of_the_mtu_and_of_padding_pass, outer_packet_never_exceeds_what_the_inner_mtu_allows,
+                 prefix_moves_from_one_peer_to_the_other,
+         source_of_another_peer_is_refused, endpoint_follows_authenticated_packets_only, own_key_as_peer_is_silent,
+                 seven_low_order_keys_are_silent,
          key_swapped_while_running_makes_a_session_at_once, traffic_through_a_nat_with_short_memory_survives_by_keepalive,
-         endpoint_inside_the_tunnel_does_not_loop, answers_leave_from_the_address_that_was_called, source_address_that_goes_away_is_replaced)
+         endpoint_inside_the_tunnel_does_not_loop, answers_leave_from_the_address_that_was_called,
+                 source_address_that_goes_away_is_replaced)

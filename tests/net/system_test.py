@@ -60,7 +60,8 @@ def each_obstacle_has_its_exit_code_and_one_sentence_with_the_next_step(lab):
     expect_equal(code, 6, "interface name taken: " + said)
     expect("w0" in said, said)
     a.ip("link", "del", "w0")
-    holder = a.start("python3", "-c", "import socket,time\ns=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\ns.bind(('::',51820))\ntime.sleep(60)")
+    holder = a.start("python3", "-c", "import socket,time\n"
+                     "s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\ns.bind(('::',51820))\ntime.sleep(60)")
     poll("the port is taken", lambda: ":51820" in a.run("ss", "-lun"))
     code, said = run_once(a)
     expect_equal(code, 6, "port in use: " + said)
@@ -77,7 +78,8 @@ def each_obstacle_has_its_exit_code_and_one_sentence_with_the_next_step(lab):
 def missing_privilege_is_said(lab):
     a = lab.node("a", "10.0.0.1")
     a.write()
-    done = subprocess.run(["ip", "netns", "exec", a.ns, "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", WARREN, "run", "--config", a.config],
+    done = subprocess.run(["ip", "netns", "exec", a.ns, "setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", WARREN, "run",
+            "--config", a.config],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20)
     expect_equal(done.returncode, 4, "exit code: " + done.stdout)
     expect("root" in done.stdout or "CAP_NET_ADMIN" in done.stdout, done.stdout)
@@ -122,7 +124,8 @@ def routes_addresses_and_link_deleted_behind_our_back_come_back(lab):
     a.ip("route", "del", "10.50.0.0/16", "dev", "w0")
     poll("the route is back", lambda: "10.50.0.0/16 dev w0" in a.ip("route"), 5)
     a.ip("addr", "del", "10.0.0.1/24", "dev", "w0")
-    poll("the address and its routes are back", lambda: "10.0.0.1/24" in a.ip("addr", "show", "w0") and "10.50.0.0/16 dev w0" in a.ip("route"), 5)
+    poll("the address and its routes are back", lambda: "10.0.0.1/24" in a.ip("addr", "show",
+            "w0") and "10.50.0.0/16 dev w0" in a.ip("route"), 5)
     a.ip("addr", "flush", "dev", "w0")
     poll("all addresses are back", lambda: "fd00::1/64" in a.ip("addr", "show", "w0") and "10.0.0.1/24" in a.ip("addr", "show", "w0"), 5)
     # Who sets an interface down means it; its routes, which the kernel removes with that, come back with the link.

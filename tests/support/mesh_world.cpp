@@ -119,8 +119,12 @@ void mesh_node::new_tunnel_key() {
    identity = next;
 }
 
-void mesh_node::send(const mesh_node& to, uint32_t mark, size_t payload_bytes) { tun().inject(make_udp4(address(), to.address(), mark, payload_bytes)); }
-void mesh_node::send6(const mesh_node& to, uint32_t mark, size_t payload_bytes) { tun().inject(make_udp6(address6(), to.address6(), mark, payload_bytes)); }
+void mesh_node::send(const mesh_node& to, uint32_t mark, size_t payload_bytes) {
+   tun().inject(make_udp4(address(), to.address(), mark, payload_bytes));
+}
+void mesh_node::send6(const mesh_node& to, uint32_t mark, size_t payload_bytes) {
+   tun().inject(make_udp6(address6(), to.address6(), mark, payload_bytes));
+}
 
 size_t mesh_node::received(uint32_t mark) const {
    size_t count = 0;

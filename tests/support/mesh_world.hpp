@@ -29,7 +29,9 @@ class mesh_node {
    void stop();
    /// A [[peer]] for that node: by node id, or by tunnel key as a stock peer.
    config::peer as_peer(bool by_id = false, bool with_endpoint = true) const;
-   void add(const mesh_node& other, bool by_id = false, bool with_endpoint = true) { settings.peers.push_back(other.as_peer(by_id, with_endpoint)); }
+   void add(const mesh_node& other, bool by_id = false, bool with_endpoint = true) {
+      settings.peers.push_back(other.as_peer(by_id, with_endpoint));
+   }
    void new_tunnel_key();
 
    fake_tun& tun() { return *shard.tun(); }

@@ -17,10 +17,28 @@ static const wrn_param params[] = {
       {"list", WRN_P_STRINGS, 0, NULL, NULL, "Texts."},
       {NULL, 0, 0, NULL, NULL, NULL}};
 
-const wrn_plugin_desc probe_transport_desc = {"org.warren.test.probe-transport", "probe", "Warren", "1.0", "Apache-2.0",
-                                              "Does what the test says.", WRN_KIND_TRANSPORT, 0, WRN_CAP_DETERMINISTIC, params, NULL};
-const wrn_plugin_desc probe_discovery_desc = {"org.warren.test.probe-discovery", "probe", "Warren", "1.0", "Apache-2.0",
-                                              "Does what the test says.", WRN_KIND_DISCOVERY, 0, WRN_CAP_DETERMINISTIC, params, NULL};
+const wrn_plugin_desc probe_transport_desc = {"org.warren.test.probe-transport",
+                                              "probe",
+                                              "Warren",
+                                              "1.0",
+                                              "Apache-2.0",
+                                              "Does what the test says.",
+                                              WRN_KIND_TRANSPORT,
+                                              0,
+                                              WRN_CAP_DETERMINISTIC,
+                                              params,
+                                              NULL};
+const wrn_plugin_desc probe_discovery_desc = {"org.warren.test.probe-discovery",
+                                              "probe",
+                                              "Warren",
+                                              "1.0",
+                                              "Apache-2.0",
+                                              "Does what the test says.",
+                                              WRN_KIND_DISCOVERY,
+                                              0,
+                                              WRN_CAP_DETERMINISTIC,
+                                              params,
+                                              NULL};
 
 static probe* self(const wrn_plugin* plugin) { return (probe*)plugin->data; }
 
@@ -33,7 +51,8 @@ static probe* enter(const wrn_plugin* plugin) {
 }
 
 static wrn_status answer(wrn_status status, wrn_error* error) {
-   if (status != WRN_OK && probe_behaviour.text != NULL) snprintf(error->text, sizeof error->text, "%s", probe_behaviour.text);
+   if (status != WRN_OK && probe_behaviour.text != NULL)
+      snprintf(error->text, sizeof error->text, "%s", probe_behaviour.text);
    return status;
 }
 
@@ -45,7 +64,8 @@ static wrn_status init(const wrn_plugin* plugin, wrn_error* error) {
 static wrn_status configure(const wrn_plugin* plugin, const wrn_conf* conf, wrn_error* error) {
    probe* p = self(plugin);
    if (probe_behaviour.on_configure != NULL) probe_behaviour.on_configure(p, conf);
-   if (probe_behaviour.configure != WRN_OK && probe_behaviour.key != NULL) p->conf->where(conf, probe_behaviour.key, error);
+   if (probe_behaviour.configure != WRN_OK && probe_behaviour.key != NULL)
+      p->conf->where(conf, probe_behaviour.key, error);
    return answer(probe_behaviour.configure, error);
 }
 
@@ -72,7 +92,8 @@ static void stop(const wrn_plugin* plugin) {
 static void destroy(const wrn_plugin* plugin) {
    probe* p = self(plugin);
    probe** at = &living;
-   while (*at != p) at = &(*at)->next;
+   while (*at != p)
+      at = &(*at)->next;
    *at = p->next;
    free(p);
 }
@@ -89,7 +110,8 @@ static void on_event(const wrn_plugin* plugin, const wrn_event* event) {
    enter(plugin);
 }
 
-/* --- transport ---------------------------------------------------------------------------------------- */
+/* --- transport
+ * ---------------------------------------------------------------------------------------- */
 
 static void limits(const wrn_plugin* plugin, wrn_transport_limits* out) {
    (void)plugin;
@@ -102,7 +124,8 @@ static wrn_status open_link(const wrn_plugin* plugin, wrn_handle link, const wrn
    if (probe_behaviour.open != WRN_OK) return probe_behaviour.open;
    if (p->link_count == PROBE_LINKS_MAX) return WRN_E_LIMIT;
    p->links[p->link_count++] = link;
-   if (probe_behaviour.links_come_up != 0) PROBE_HOST(p, p->link->state(p->host, link, WRN_LINK_UP, WRN_OK));
+   if (probe_behaviour.links_come_up != 0)
+      PROBE_HOST(p, p->link->state(p->host, link, WRN_LINK_UP, WRN_OK));
    return WRN_OK;
 }
 
@@ -156,7 +179,8 @@ static wrn_status stats(const wrn_plugin* plugin, wrn_handle link, wrn_link_stat
    return WRN_OK;
 }
 
-static const wrn_transport transport_table = {limits, open_link, update, close_link, set_path, connect_link, room, tx, stats};
+static const wrn_transport transport_table = {limits,       open_link, update, close_link, set_path,
+                                              connect_link, room,      tx,     stats};
 
 static void on_bound(const wrn_plugin* plugin, wrn_handle sock) { enter(plugin)->sock = sock; }
 
@@ -173,14 +197,17 @@ static void on_writable(const wrn_plugin* plugin, wrn_handle sock) {
    probe* p = enter(plugin);
    uint32_t i;
    (void)sock;
-   for (i = 0; i < p->link_count; i++) PROBE_HOST(p, p->link->writable(p->host, p->links[i]));
+   for (i = 0; i < p->link_count; i++)
+      PROBE_HOST(p, p->link->writable(p->host, p->links[i]));
 }
 
 static const wrn_udp udp_table = {on_bound, on_recv, on_writable};
 
-/* --- discovery ---------------------------------------------------------------------------------------- */
+/* --- discovery
+ * ---------------------------------------------------------------------------------------- */
 
-static void on_peer(const wrn_plugin* plugin, wrn_handle peer, const wrn_str* configured, uint32_t n) {
+static void on_peer(const wrn_plugin* plugin, wrn_handle peer, const wrn_str* configured,
+                    uint32_t n) {
    probe* p = enter(plugin);
    (void)configured, (void)n;
    if (p->peer_count < PROBE_LINKS_MAX) p->peers[p->peer_count++] = peer;
@@ -199,7 +226,8 @@ static void on_unreachable(const wrn_plugin* plugin, wrn_handle peer) {
 
 static const wrn_discovery discovery_table = {on_peer, on_peer_gone, on_unreachable};
 
-static void on_resolved(const wrn_plugin* plugin, uint64_t tag, wrn_status status, const wrn_addr* addrs, uint32_t n) {
+static void on_resolved(const wrn_plugin* plugin, uint64_t tag, wrn_status status,
+                        const wrn_addr* addrs, uint32_t n) {
    probe* p = enter(plugin);
    (void)addrs, (void)n;
    p->resolved++;
@@ -209,7 +237,8 @@ static void on_resolved(const wrn_plugin* plugin, uint64_t tag, wrn_status statu
 
 static const wrn_resolve resolve_table = {on_resolved};
 
-/* --- module ------------------------------------------------------------------------------------------- */
+/* --- module
+ * ------------------------------------------------------------------------------------------- */
 
 static const void* get_ext(const wrn_plugin* plugin, const char* id) {
    const int transport = plugin->desc == &probe_transport_desc;
@@ -252,12 +281,15 @@ static const wrn_plugin* create(const wrn_host* host, const char* id) {
 
 probe* probe_newest(uint32_t kind) {
    probe* p = living;
-   while (p != NULL && p->plugin.desc->kind != kind) p = p->next;
+   while (p != NULL && p->plugin.desc->kind != kind)
+      p = p->next;
    return p;
 }
 
 static uint32_t count(void) { return 2; }
-static const wrn_plugin_desc* desc(uint32_t i) { return i == 0 ? &probe_transport_desc : i == 1 ? &probe_discovery_desc : NULL; }
+static const wrn_plugin_desc* desc(uint32_t i) {
+   return i == 0 ? &probe_transport_desc : i == 1 ? &probe_discovery_desc : NULL;
+}
 static const wrn_factory factory = {count, desc, create};
 
 static wrn_status entry_init(const char* path) {
@@ -265,6 +297,8 @@ static wrn_status entry_init(const char* path) {
    return WRN_OK;
 }
 static void entry_deinit(void) {}
-static const void* get_factory(const char* id) { return strcmp(id, WRN_FACTORY) == 0 ? &factory : NULL; }
+static const void* get_factory(const char* id) {
+   return strcmp(id, WRN_FACTORY) == 0 ? &factory : NULL;
+}
 
 const wrn_entry probe_entry = {WRN_ABI_MAJOR, WRN_ABI_MINOR, entry_init, entry_deinit, get_factory};

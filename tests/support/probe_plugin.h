@@ -1,6 +1,8 @@
-/* A transport and a discovery in plain C whose behaviour a test chooses: what each step answers, what it does inside each callback.
+/* A transport and a discovery in plain C whose behaviour a test chooses: what each step answers,
+ * what it does inside each callback.
  *
- * Being C11, it also proves that the headers of the SDK are. One thread. Instances are linked in; take them by module::wrap(probe_entry, ...). */
+ * Being C11, it also proves that the headers of the SDK are. One thread. Instances are linked in;
+ * take them by module::wrap(probe_entry, ...). */
 #ifndef WARREN_TESTS_PROBE_PLUGIN_H
 #define WARREN_TESTS_PROBE_PLUGIN_H
 #include "warren/ext/discovery.h"
@@ -38,21 +40,23 @@ typedef struct probe {
    struct probe* next; /* of the living */
 } probe;
 
-/* All hooks may be NULL. They call the host through PROBE_HOST, which is how re-entrance is noticed. */
+/* All hooks may be NULL. They call the host through PROBE_HOST, which is how re-entrance is
+ * noticed. */
 typedef struct probe_script {
    wrn_status init, configure, start, open;
-   const char* text;           /* of the error that comes with a status */
-   const char* key;            /* whose place goes into the error of configure */
-   uint32_t links_come_up;     /* open() says WRN_LINK_UP */
-   uint32_t roomless;          /* room() is 0 */
+   const char* text;       /* of the error that comes with a status */
+   const char* key;        /* whose place goes into the error of configure */
+   uint32_t links_come_up; /* open() says WRN_LINK_UP */
+   uint32_t roomless;      /* room() is 0 */
    void (*on_init)(probe* p);
    void (*on_configure)(probe* p, const wrn_conf* conf);
    void (*on_start)(probe* p);
    void (*on_stop)(probe* p);
    void (*on_timer)(probe* p, wrn_handle timer, uint64_t tag);
    void (*on_close)(probe* p, wrn_handle link);
-   void (*on_tx)(probe* p, wrn_handle link, wrn_pkt* pkts, uint32_t n);   /* takes the packets; NULL = frees them */
-   void (*on_recv)(probe* p, wrn_pkt* pkts, uint32_t n);                  /* likewise */
+   void (*on_tx)(probe* p, wrn_handle link, wrn_pkt* pkts,
+                 uint32_t n);                            /* takes the packets; NULL = frees them */
+   void (*on_recv)(probe* p, wrn_pkt* pkts, uint32_t n); /* likewise */
    void (*on_peer)(probe* p, wrn_handle peer);
    void (*on_unreachable)(probe* p, wrn_handle peer);
 } probe_script;

@@ -33,7 +33,8 @@ typedef struct wrn_param {
 typedef struct wrn_conf wrn_conf; /* the plugin's own table, valid during configure() */
 
 #define WRN_HOST_CONF "warren.host.conf/1"
-/* All [main]. `out` is untouched unless WRN_OK; WRN_E_NOT_FOUND for a key without value and default. Strings are [lends] until configure() returns. */
+/* All [main]. `out` is untouched unless WRN_OK; WRN_E_NOT_FOUND for a key without value and default. Strings are [lends] until configure()
+ * returns. */
 typedef struct wrn_host_conf {
    wrn_status(WRN_CALL* get_bool)(const wrn_conf* conf, const char* name, uint8_t* out);
    wrn_status(WRN_CALL* get_int)(const wrn_conf* conf, const char* name, int64_t* out); /* also durations, in ns */

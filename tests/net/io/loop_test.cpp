@@ -35,6 +35,34 @@ TEST(net_loop, fires_timers_in_order_and_not_early) {
    EXPECT_LT(s.at[0], start + 10 * ms);
 }
 
+TEST(net_loop, stopwatch_moves_within_a_turn_and_on_other_threads_while_now_stands_still) {
+   auto loop = make_loop();
+   stopper s(*loop);
+   std::atomic<bool> end{false};
+   std::thread other([&] { // configures a plugin, which measures itself
+      uint64_t last = loop->stopwatch();
+      while (!end) {
+         const uint64_t next = loop->stopwatch();
+         EXPECT_GE(next, last);
+         last = next;
+      }
+   });
+   bool moved = false, stood = true;
+   loop->post([&] {
+      const uint64_t now = loop->now(), start = loop->stopwatch();
+      for (int i = 0; i < 1000 && loop->stopwatch() == start; i++) {
+      }
+      moved = loop->stopwatch() > start;
+      stood = loop->now() == now;
+   });
+   loop->timer_set(0, loop->now() + 20 * ms, s, 0);
+   loop->run();
+   end = true;
+   other.join();
+   EXPECT_TRUE(moved);
+   EXPECT_TRUE(stood);
+}
+
 TEST(net_loop, sleeps_when_there_is_nothing_to_do) {
    auto loop = make_loop();
    stopper s(*loop);

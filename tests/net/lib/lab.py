@@ -1,8 +1,8 @@
 """Hosts in network namespaces, Warren nodes and stock WireGuard peers on them, for tests against the real kernel.
 
-Everything a lab makes carries its own prefix and is removed when the lab closes, also after a failure. Nothing waits a fixed time: `poll` asks
-until a deadline. Programs that were started are ended by their process id. A daemon that does not end with 0, or whose log has a sanitizer's
-finding, fails the test.
+Everything a lab makes carries its own prefix and is removed when the lab closes, also after a failure. Nothing waits a fixed time:
+`poll` asks until a deadline. Programs that were started are ended by their process id. A daemon that does not end with 0, or whose
+log has a sanitizer's finding, fails the test.
 """
 import atexit
 import http.client
@@ -25,7 +25,8 @@ SUPPORT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../support
 
 # For builds with sanitizers; ignored by others. cmake/warren.cmake says the same for what ctest starts.
 SANITIZER_EXIT = 99
-os.environ.setdefault("ASAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1")
+os.environ.setdefault("ASAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:"
+                      "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1")
 os.environ.setdefault("UBSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:print_stacktrace=1")
 os.environ.setdefault("LSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:print_suppressions=0:suppressions={SUPPORT}/lsan.supp")
 os.environ.setdefault("TSAN_OPTIONS", f"exitcode={SANITIZER_EXIT}:second_deadlock_stack=1:suppressions={SUPPORT}/tsan.supp")
@@ -89,7 +90,9 @@ class Lab:
                 for name in getattr(host, "logs", lambda: [])():
                     with open(name, errors="replace") as f:
                         logs[f"{host.name}: {os.path.basename(name)}"] = f.read()
-            wrong += [f"a sanitizer's report in the log of {name}" for name, text in logs.items() if "Sanitizer" in text or "runtime error:" in text]
+            for name, text in logs.items():
+                if "Sanitizer" in text or "runtime error:" in text:
+                    wrong.append(f"a sanitizer's report in the log of {name}")
         finally:
             self.close()
         if kind is not None or wrong:
@@ -156,7 +159,8 @@ class Lab:
         middle.ip("link", "set", "br0", "mtu", mtu, "up")
         for number, host in enumerate(hosts, 1):
             port = f"p{number}"
-            sh("ip", "link", "add", "eth0", "netns", host.ns, "mtu", mtu, "type", "veth", "peer", "name", port, "netns", middle.ns, "mtu", mtu)
+            sh("ip", "link", "add", "eth0", "netns", host.ns, "mtu", mtu, "type", "veth", "peer", "name", port, "netns", middle.ns,
+                    "mtu", mtu)
             middle.ip("link", "set", port, "master", "br0", "up")
             host.outer, host.outer6 = f"{subnet}.{number}", f"{v6}{number}"
             host.ip("addr", "add", host.outer + "/24", "dev", "eth0")
@@ -185,11 +189,13 @@ class Host:
 
     def status(self, *args, **kw):
         """The exit code of a command."""
-        return subprocess.run(["ip", "netns", "exec", self.ns, *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kw).returncode
+        return subprocess.run(["ip", "netns", "exec", self.ns, *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                **kw).returncode
 
     def start(self, *args, log=None, env=None):
         out = open(os.path.join(self.folder, log), "a") if log else subprocess.DEVNULL
-        process = subprocess.Popen(["ip", "netns", "exec", self.ns, *map(str, args)], stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=env)
+        process = subprocess.Popen(["ip", "netns", "exec", self.ns, *map(str, args)], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                env=env)
         self.lab.processes.append(process)
         return process
 

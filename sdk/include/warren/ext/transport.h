@@ -62,7 +62,8 @@ typedef struct wrn_transport {                                                  
 
 #define WRN_HOST_LINK "warren.host.link/1"
 typedef struct wrn_host_link {                                                     /* all [io & active] */
-   /* Somebody who has proved `tunnel_key` calls from `from`. WRN_OK: *link is open()ed with *params. WRN_E_NOT_FOUND: a stranger. [lends] */
+   /* Somebody who has proved `tunnel_key` calls from `from`. WRN_OK: *link is open()ed with *params. WRN_E_NOT_FOUND: a stranger. [lends]
+    */
    wrn_status(WRN_CALL* incoming)(const wrn_host* host, const wrn_key* tunnel_key, const wrn_addr* from, wrn_handle* link,
                                   wrn_link_params* params);
    void(WRN_CALL* state)(const wrn_host* host, wrn_handle link, uint32_t state, wrn_status why);

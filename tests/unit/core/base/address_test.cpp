@@ -21,8 +21,10 @@ TEST(address, bad_texts_are_refused_with_the_text_in_the_message) {
       ASSERT_FALSE(r) << text;
       EXPECT_NE(r.error().text.find(text), std::string::npos);
    }
-   for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.1/24", "fe80::%3/64"}) EXPECT_FALSE(parse_prefix(text)) << text;
-   for (const char* text : {"1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "2001:db8::1:80", "[1.2.3.4]:80", ":80"}) EXPECT_FALSE(parse_endpoint(text)) << text;
+   for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.1/24", "fe80::%3/64"})
+      EXPECT_FALSE(parse_prefix(text)) << text;
+   for (const char* text : {"1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "2001:db8::1:80", "[1.2.3.4]:80", ":80"})
+      EXPECT_FALSE(parse_endpoint(text)) << text;
 }
 
 TEST(address, host_bits_are_allowed_where_an_interface_address_is_meant) {

@@ -1,4 +1,5 @@
-// Goal: good files load completely, bad ones are refused with place, expectation and next step, all errors at once. Method: texts and the exact messages.
+// Goal: good files load completely, bad ones are refused with place, expectation and next step, all errors at once. Method: texts and the
+// exact messages.
 #include "core/base/address.hpp"
 #include "core/config/load.hpp"
 
@@ -14,7 +15,8 @@ constexpr wrn_param wireguard_params[] = {{"aead", WRN_P_ENUM, 0, "auto|openssl"
                                           {"burst", WRN_P_INT, 0, "1..64", "8", "How many."},
                                           {"grace", WRN_P_DURATION, 0, "1s..1h", "\"5s\"", "How long."},
                                           {nullptr, 0, 0, nullptr, nullptr, nullptr}};
-constexpr wrn_param quic_params[] = {{"alpn", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "The protocol name."}, {nullptr, 0, 0, nullptr, nullptr, nullptr}};
+constexpr wrn_param quic_params[] = {{"alpn", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "The protocol name."},
+                                     {nullptr, 0, 0, nullptr, nullptr, nullptr}};
 constexpr wrn_plugin_desc wireguard{"w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, wireguard_params, nullptr};
 constexpr wrn_plugin_desc quic{"q", "quic", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, quic_params, nullptr};
 constexpr wrn_plugin_desc fixed{"s", "static", "v", "1", "MIT", "s", WRN_KIND_DISCOVERY, 0, 0, nullptr, nullptr};
@@ -69,7 +71,9 @@ TEST_F(load, empty_file_is_a_network_with_defaults) {
 TEST_F(load, complete_file_is_read_completely) {
    const auto n = parse("[network]\ninterface = \"w0\"\nmtu = 1380\n[node]\nname = \"laptop\"\naddresses = [\"10.0.0.1/24\"]\n"
                         "[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:51820\"\n[transport.wireguard]\nburst = 9\n"
-                        "[[peer]]\nname = \"nas\"\ntunnel_key = \"" + key + "\"\naddresses = [\"10.0.0.2\"]\nroutes = [\"192.168.1.0/24\"]\n"
+                        "[[peer]]\nname = \"nas\"\ntunnel_key = \"" +
+                        key +
+                        "\"\naddresses = [\"10.0.0.2\"]\nroutes = [\"192.168.1.0/24\"]\n"
                         "endpoints = [\"wireguard://nas.example.net:51820\", \"quic://[2001:db8::1]:443\"]\nkeepalive = \"25s\"\n");
    ASSERT_TRUE(n.ok()) << n.errors.front().format();
    EXPECT_EQ(n.value.interface, "w0");
@@ -99,7 +103,8 @@ TEST_F(load, wrong_types_and_ranges_say_what_was_expected) {
    expect_error("[[peer]]\nname=\"a\"\nkeepalive = 25\n", ":3:13", "a duration in quotes such as \"25s\"");
    expect_error("[[peer]]\nname=\"a\"\nkeepalive = \"25x\"\n", ":3:13", "expected a duration such as");
    expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\nburst = 65\n", ":4:9", "expected an integer from 1 to 64");
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naead = \"rot13\"\n", ":4:1", "expected one of auto, openssl");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naead = \"rot13\"\n", ":4:1",
+                "expected one of auto, openssl");
    expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\ngrace = \"2h\"\n", ":4:9", "expected from 1s to 3600s");
    expect_error("[node]\naddresses = [1]\n", ":2:14", "expected a string");
 }
@@ -142,15 +147,18 @@ TEST_F(load, peers_must_be_distinct_and_complete) {
 }
 
 TEST_F(load, endpoints_are_checked) {
-   for (const char* bad : {"nas:51820", "wireguard://", "wireguard://nas", "wireguard://nas:0", "wireguard://nas:65536", "wireguard://nas:x", "carrier://nas:1",
-                           "wireguard://[::1:1", "wireguard://na s:1", "wireguard://key_bad@nas:1", "wireguard://:1"})
+   for (const char* bad :
+        {"nas:51820", "wireguard://", "wireguard://nas", "wireguard://nas:0", "wireguard://nas:65536", "wireguard://nas:x",
+         "carrier://nas:1", "wireguard://[::1:1", "wireguard://na s:1", "wireguard://key_bad@nas:1", "wireguard://:1"})
       expect_error("[[peer]]\nname=\"a\"\ntunnel_key = \"" + key + "\"\nendpoints = [\"" + bad + "\"]\n", ":4:14", "endpoint");
 }
 
 TEST_F(load, unknown_plugin_says_what_there_is) { expect_error("[[transport]]\nplugin = \"wiregard\"\n", ":2:1", "no plugin 'wiregard'"); }
 
 TEST_F(load, two_transports_on_one_port_are_refused) {
-   expect_error("[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:1\"\n[[transport]]\nplugin = \"wireguard\"\nlisten = \"0.0.0.0:1\"\n", ":5:", "port 1 is already");
+   expect_error(
+         "[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:1\"\n[[transport]]\nplugin = \"wireguard\"\nlisten = \"0.0.0.0:1\"\n",
+         ":5:", "port 1 is already");
 }
 
 TEST_F(load, secret_file_that_others_can_read_is_refused) {

@@ -1,5 +1,6 @@
-// Goal: strangers, evil members and hostile timing cost an honest node nothing but what its limits say. Method: meshes under virtual time in which one
-// node misbehaves; the world checks at its end that nothing is left over.
+// Goal: strangers, evil members and hostile timing cost an honest node nothing but what its limits
+// say. Method: meshes under virtual time in which one node misbehaves; the world checks at its end
+// that nothing is left over.
 #include "core/base/address.hpp"
 #include "core/mesh/frame.hpp"
 #include "tests/support/mesh_world.hpp"
@@ -13,7 +14,8 @@ using support::make_udp4;
 using support::mesh_world;
 
 size_t count_events(const support::mesh_node& n, std::string_view name) {
-   return static_cast<size_t>(std::count_if(n.events.begin(), n.events.end(), [&](const event& e) { return e.name == name; }));
+   return static_cast<size_t>(std::count_if(n.events.begin(), n.events.end(),
+                                            [&](const event& e) { return e.name == name; }));
 }
 
 TEST(attack, packets_for_many_silent_peers_leave_memory_for_the_one_that_answers) {
@@ -32,7 +34,8 @@ TEST(attack, packets_for_many_silent_peers_leave_memory_for_the_one_that_answers
    ASSERT_TRUE(a.apply());
    for (unsigned round = 0; round < 20; round++) {
       for (unsigned i = 0; i < 60; i++)
-         for (unsigned k = 0; k < 10; k++) a.tun().inject(make_udp4(a.address(), "10.0.0." + std::to_string(100 + i), 9));
+         for (unsigned k = 0; k < 10; k++)
+            a.tun().inject(make_udp4(a.address(), "10.0.0." + std::to_string(100 + i), 9));
       world.run_ms(10);
    }
    EXPECT_LE(a.shard.pool().slots_in_use(), 2500u);
@@ -58,7 +61,8 @@ TEST(attack, peer_that_moves_with_every_packet_does_not_fill_the_log) {
    }
    world.run_ms(2000);
    EXPECT_LE(count_events(a, "peer.moved"), 5u);
-   EXPECT_EQ(a.events.back().fields.back().second, here + ":51820") << "the last place is told, if late";
+   EXPECT_EQ(a.events.back().fields.back().second, here + ":51820")
+         << "the last place is told, if late";
    a.send(b, 1000);
    EXPECT_TRUE(world.until([&] { return b.received(1000) == 1; }, 2));
 }
@@ -95,14 +99,16 @@ TEST(attack, key_that_the_operator_pinned_is_not_lost_to_a_member_that_claimed_i
    evil.add(a, true);
    ASSERT_TRUE(a.apply());
    ASSERT_TRUE(evil.apply());
-   ASSERT_TRUE(world.until([&] { return a.peer(evil).tunnel_key == b.identity->tunnel.public_key; }, 5));
+   ASSERT_TRUE(
+         world.until([&] { return a.peer(evil).tunnel_key == b.identity->tunnel.public_key; }, 5));
    a.add(b);
    ASSERT_TRUE(a.apply());
    b.add(a);
    ASSERT_TRUE(b.apply());
    a.send(b, 1);
    EXPECT_TRUE(world.until([&] { return b.received(1) == 1; }, 3));
-   EXPECT_NE(a.peer(evil).last_error.find("claims the tunnel key"), std::string::npos) << a.peer(evil).last_error;
+   EXPECT_NE(a.peer(evil).last_error.find("claims the tunnel key"), std::string::npos)
+         << a.peer(evil).last_error;
    world.run_ms(70'000); // it claims on; the pinned one stays
    a.send(b, 2);
    EXPECT_TRUE(world.until([&] { return b.received(2) == 1; }, 3));
@@ -133,11 +139,13 @@ TEST(attack, peer_removed_while_its_packets_wait_takes_them_along) {
    auto &a = world.add_node(), &b = world.add_node();
    a.add(b);
    ASSERT_TRUE(a.apply());
-   for (uint32_t i = 0; i < 50; i++) a.send(b, i);
+   for (uint32_t i = 0; i < 50; i++)
+      a.send(b, i);
    std::optional<base::result<ping_result>> first, second;
    a.network->ping("node2", 56, 10'000'000'000, [&](auto r) {
       first = r;
-      a.network->ping("node2", 56, 10'000'000'000, [&](auto s) { second = s; }); // from within the answer
+      a.network->ping("node2", 56, 10'000'000'000,
+                      [&](auto s) { second = s; }); // from within the answer
    });
    world.run_ms(10);
    EXPECT_GT(a.shard.pool().slots_in_use(), 0u);
@@ -153,7 +161,8 @@ TEST(attack, transport_replaced_while_links_connect_drops_what_waited_and_connec
    auto &a = world.add_node(), &b = world.add_node();
    a.add(b);
    ASSERT_TRUE(a.apply());
-   for (uint32_t i = 0; i < 50; i++) a.send(b, i);
+   for (uint32_t i = 0; i < 50; i++)
+      a.send(b, i);
    world.run_ms(10);
    a.settings.transports.front().listen = *base::parse_endpoint("[::]:51821");
    ASSERT_TRUE(a.apply());
@@ -175,7 +184,8 @@ TEST(attack, reloads_during_traffic_lose_nothing) {
       b.send(a, 2000 + i);
       if (i % 10 == 0) {
          a.settings.mtu = 1300 + i;
-         a.settings.peers[0].routes = {*base::parse_prefix("10." + std::to_string(i % 200) + ".0.0/16")};
+         a.settings.peers[0].routes = {
+               *base::parse_prefix("10." + std::to_string(i % 200) + ".0.0/16")};
          a.settings.peers[0].keepalive_s = i % 3;
          ASSERT_TRUE(a.apply());
       }
@@ -194,8 +204,9 @@ TEST(attack, echo_flood_of_a_member_is_answered_once_per_turn_and_reaches_no_app
    world.connect_all(true);
    a.send(b, 1);
    ASSERT_TRUE(world.until([&] { return b.received(1) == 1; }, 5));
-   // b's interface gives b's plain transport whatever it is told: frames cannot come from there, so they are written on the wire by the tap's view
-   // of the protocol: eight bytes of tag, then the frame.
+   // b's interface gives b's plain transport whatever it is told: frames cannot come from there, so
+   // they are written on the wire by the tap's view of the protocol: eight bytes of tag, then the
+   // frame.
    std::array<uint8_t, 8 + frame_header_bytes + echo_bytes> datagram{};
    std::memcpy(datagram.data(), b.identity->tunnel.public_key.data(), 8);
    write_frame(datagram.data() + 8, frame_type::echo, std::array<uint8_t, echo_bytes>{1});
@@ -230,7 +241,8 @@ TEST(attack, three_hundred_names_are_resolved_within_seconds) {
       p.name = "p" + std::to_string(i);
       p.tunnel_key.emplace();
       a.shard.random(p.tunnel_key->data(), 32);
-      p.addresses = {*base::parse_prefix("10.1." + std::to_string(i / 100) + "." + std::to_string(i % 100))};
+      p.addresses = {
+            *base::parse_prefix("10.1." + std::to_string(i / 100) + "." + std::to_string(i % 100))};
       const std::string name = p.name + ".example";
       p.endpoints = {"wireguard://" + name + ":51820"};
       world.net.add_name(name, {"192.0.2.99"});
@@ -239,7 +251,8 @@ TEST(attack, three_hundred_names_are_resolved_within_seconds) {
    ASSERT_TRUE(a.apply());
    world.run_ms(3000);
    size_t known = 0;
-   for (const auto& p : a.network->status().peers) known += p.endpoint.family != WRN_AF_NONE ? 1 : 0;
+   for (const auto& p : a.network->status().peers)
+      known += p.endpoint.family != WRN_AF_NONE ? 1 : 0;
    EXPECT_EQ(known, 300u);
 }
 

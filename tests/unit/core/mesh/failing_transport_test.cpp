@@ -1,5 +1,6 @@
-// Goal: a plugin that fails, or calls the host from anywhere, hurts nobody else, and the host never calls back into a plugin that waits for it.
-// Method: meshes in which one node has a plugin whose behaviour the test chooses; the world checks at its end that nothing is left over.
+// Goal: a plugin that fails, or calls the host from anywhere, hurts nobody else, and the host never
+// calls back into a plugin that waits for it. Method: meshes in which one node has a plugin whose
+// behaviour the test chooses; the world checks at its end that nothing is left over.
 #include "core/mesh/frame.hpp"
 #include "tests/support/mesh_world.hpp"
 #include "tests/support/probe_plugin.h"
@@ -56,7 +57,8 @@ TEST_F(failing_transport, takes_only_its_own_links_down_and_says_why) {
    a.send(b, 2);
    b.send(c, 3);
    c.send(a, 4);
-   EXPECT_TRUE(world.until([&] { return b.received(2) == 1 && c.received(3) == 1 && a.received(4) == 1; }, 2));
+   EXPECT_TRUE(world.until(
+         [&] { return b.received(2) == 1 && c.received(3) == 1 && a.received(4) == 1; }, 2));
    EXPECT_EQ(it().sent, sent) << "a failed transport gets no packets";
    EXPECT_EQ(it().timers, 0u);
    expect_rules(it());
@@ -92,7 +94,8 @@ TEST_F(failing_transport, without_another_one_applications_are_told_and_a_replac
 TEST_F(failing_transport, inside_tx_drops_what_waits) {
    start(true);
    probe_behaviour.roomless = 1;
-   for (uint32_t i = 0; i < 300; i++) a.send(b, i);
+   for (uint32_t i = 0; i < 300; i++)
+      a.send(b, i);
    world.run_ms(10);
    EXPECT_EQ(a.drops("queue_full"), 300u - base::limits::link_queue_max);
    probe_behaviour.roomless = 0;
@@ -126,11 +129,13 @@ TEST_F(failing_transport, inside_a_batch_from_the_interface_drops_the_rest) {
 
 TEST_F(failing_transport, host_does_not_call_back_from_state_deliver_or_writable) {
    start(true, true);
-   // Whatever arrives is delivered as an echo, which wants an answer, after a state change that wants a hello, with packets that wait.
+   // Whatever arrives is delivered as an echo, which wants an answer, after a state change that
+   // wants a hello, with packets that wait.
    probe_behaviour.on_recv = [](probe* p, wrn_pkt* pkts, uint32_t n) {
       for (uint32_t i = 0; i < n; i++) {
          pkts[i].off += 8; // the plain transport's header
-         pkts[i].len = static_cast<uint32_t>(write_frame(pkts[i].buf + pkts[i].off, frame_type::echo, std::array<uint8_t, echo_bytes>{7}));
+         pkts[i].len = static_cast<uint32_t>(write_frame(
+               pkts[i].buf + pkts[i].off, frame_type::echo, std::array<uint8_t, echo_bytes>{7}));
       }
       PROBE_HOST(p, p->link->state(p->host, p->links[0], WRN_LINK_CONNECTING, WRN_OK));
       PROBE_HOST(p, p->link->state(p->host, p->links[0], WRN_LINK_UP, WRN_OK));
@@ -139,7 +144,8 @@ TEST_F(failing_transport, host_does_not_call_back_from_state_deliver_or_writable
       PROBE_HOST(p, p->link->state(p->host, p->links[0], WRN_LINK_DOWN, WRN_E_TIMEOUT));
       PROBE_HOST(p, p->link->state(p->host, 77, WRN_LINK_UP, WRN_OK)); // not its own
    };
-   ASSERT_TRUE(world.until([&] { return it().link_count == 2 && b.peer(a).tunnel_key.has_value(); }, 5));
+   ASSERT_TRUE(
+         world.until([&] { return it().link_count == 2 && b.peer(a).tunnel_key.has_value(); }, 5));
    const uint32_t before = it().sent;
    b.send(a, 1);
    world.run_ms(50);
@@ -171,7 +177,8 @@ TEST_F(failing_transport, calls_from_close_and_stop_leave_no_timer) {
    };
    ASSERT_TRUE(a.apply());
    probe_behaviour.on_stop = [](probe* p) {
-      for (uint32_t i = 0; i < p->peer_count; i++) PROBE_HOST(p, p->discovery->offer(p->host, p->peers[i], nullptr, 0));
+      for (uint32_t i = 0; i < p->peer_count; i++)
+         PROBE_HOST(p, p->discovery->offer(p->host, p->peers[i], nullptr, 0));
       wrn_handle timer = 0;
       PROBE_HOST(p, p->host->timer_set(p->host, &timer, 0, 1));
       PROBE_HOST(p, p->host->fail(p->host, WRN_E_INTERNAL, "too late"));
@@ -196,7 +203,8 @@ TEST_F(failing_transport, start_that_fails_takes_back_its_timer_and_changes_noth
    a.settings.transports.front().values.entries["count"] = {int64_t{8}, {}};
    const auto refused = a.apply();
    ASSERT_FALSE(refused);
-   EXPECT_NE(refused.error().text.find("no such device"), std::string::npos) << refused.error().text;
+   EXPECT_NE(refused.error().text.find("no such device"), std::string::npos)
+         << refused.error().text;
    EXPECT_EQ(a.shard.timers(), timers);
    world.run_ms(10);
    // The same, by fail() and a cheerful return.

@@ -1,4 +1,5 @@
-// Goal: our own ICMP packets are well-formed and never answer what must not be answered. Method: checksums recomputed, forbidden cases listed.
+// Goal: our own ICMP packets are well-formed and never answer what must not be answered. Method: checksums recomputed, forbidden cases
+// listed.
 #include "core/base/address.hpp"
 #include "core/mesh/icmp.hpp"
 #include "tests/support/mesh_world.hpp"
@@ -51,9 +52,11 @@ TEST(icmp, errors_multicast_and_later_fragments_are_not_answered) {
 }
 
 TEST(icmp, no_error_exceeds_the_least_mtu_of_its_family) {
-   const auto big4 = make_unreachable(support::make_udp4("10.0.0.1", "10.9.9.9", 1, 1300), *base::parse_address("10.0.0.254"), unreachable_reason::no_owner);
+   const auto big4 = make_unreachable(support::make_udp4("10.0.0.1", "10.9.9.9", 1, 1300), *base::parse_address("10.0.0.254"),
+                                      unreachable_reason::no_owner);
    EXPECT_LE(big4->size(), 576u);
-   const auto big6 = make_unreachable(support::make_udp6("fd00::1", "fd99::2", 1, 1350), *base::parse_address("fd00::fe"), unreachable_reason::no_owner);
+   const auto big6 = make_unreachable(support::make_udp6("fd00::1", "fd99::2", 1, 1350), *base::parse_address("fd00::fe"),
+                                      unreachable_reason::no_owner);
    EXPECT_LE(big6->size(), 1280u);
 }
 

@@ -1,4 +1,5 @@
-// Goal: a peer named by its node id alone is found, believed only when it proves itself, and strangers get no answer. Method: meshes under virtual time.
+// Goal: a peer named by its node id alone is found, believed only when it proves itself, and strangers get no answer. Method: meshes under
+// virtual time.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 
@@ -72,7 +73,8 @@ TEST(key_exchange, replayed_old_statement_does_not_bring_the_old_key_back) {
    auto &a = world.add_node(), &b = world.add_node();
    std::vector<std::vector<uint8_t>> recorded; // everything b ever said to a
    world.net.set_tap([&](const support::wire_view& v) {
-      if (base::format_address(v.from) == "192.0.2.2" && v.data.size() == trust::key_datagram_bytes) recorded.emplace_back(v.data.begin(), v.data.end());
+      if (base::format_address(v.from) == "192.0.2.2" && v.data.size() == trust::key_datagram_bytes)
+         recorded.emplace_back(v.data.begin(), v.data.end());
    });
    world.connect_all(true);
    ASSERT_TRUE(world.until([&] { return a.peer(b).tunnel_key && b.peer(a).tunnel_key; }, 10));

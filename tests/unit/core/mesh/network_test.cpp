@@ -1,5 +1,5 @@
-// Goal: members reach each other and only as themselves, whatever the network does. Method: whole meshes with the real plugins under virtual time; the
-// world checks at its end that nothing is left over.
+// Goal: members reach each other and only as themselves, whatever the network does. Method: whole meshes with the real plugins under
+// virtual time; the world checks at its end that nothing is left over.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 

@@ -1,4 +1,5 @@
-// Goal: a change restarts only what changed, and one that cannot be carried out changes nothing. Method: meshes under virtual time, apply() while they run.
+// Goal: a change restarts only what changed, and one that cannot be carried out changes nothing. Method: meshes under virtual time, apply()
+// while they run.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 

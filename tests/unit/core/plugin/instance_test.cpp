@@ -1,5 +1,6 @@
-// Goal: the life of an instance is what sdk/include/warren/plugin.h promises, and what a plugin gets wrong stays its own trouble. Method: a plugin in C whose
-// behaviour each test chooses, on a shard under virtual time.
+// Goal: the life of an instance is what sdk/include/warren/plugin.h promises, and what a plugin
+// gets wrong stays its own trouble. Method: a plugin in C whose behaviour each test chooses, on a
+// shard under virtual time.
 #include "core/base/limits.hpp"
 #include "core/plugin/instance.hpp"
 #include "tests/support/fake_shard.hpp"
@@ -21,14 +22,23 @@ struct silent_port final : host_port {
    std::vector<std::string> failures;
    size_t offers = 0;
    const trust::identity& identity() const override { return own; }
-   void drop(instance&, uint64_t, std::span<const wrn_pkt> packets, uint32_t) override { pool->free(packets); }
+   void drop(instance&, uint64_t, std::span<const wrn_pkt> packets, uint32_t) override {
+      pool->free(packets);
+   }
    uint32_t udp_room(instance&, uint64_t) override { return 0; }
-   void udp_send(instance&, uint64_t, std::span<const wrn_pkt> packets) override { pool->free(packets); }
+   void udp_send(instance&, uint64_t, std::span<const wrn_pkt> packets) override {
+      pool->free(packets);
+   }
    wrn_status udp_local(instance&, uint64_t, wrn_addr&) override { return WRN_E_NOT_FOUND; }
-   wrn_status link_incoming(instance&, const wrn_key&, const wrn_addr&, uint64_t&, wrn_link_params&) override { return WRN_E_NOT_FOUND; }
+   wrn_status link_incoming(instance&, const wrn_key&, const wrn_addr&, uint64_t&,
+                            wrn_link_params&) override {
+      return WRN_E_NOT_FOUND;
+   }
    void link_state(instance&, uint64_t, uint32_t, wrn_status) override {}
    void link_moved(instance&, uint64_t, const wrn_addr&) override {}
-   void link_deliver(instance&, uint64_t, std::span<wrn_pkt> packets) override { pool->free(packets); }
+   void link_deliver(instance&, uint64_t, std::span<wrn_pkt> packets) override {
+      pool->free(packets);
+   }
    void link_writable(instance&, uint64_t) override {}
    wrn_status offer(instance&, uint64_t, std::span<const wrn_endpoint>) override {
       offers++;
@@ -63,7 +73,8 @@ struct plugin_instance : ::testing::Test {
       EXPECT_EQ(shard.timers(), 0u);
       probe_behaviour = {};
    }
-   base::result<std::unique_ptr<instance>> create(const wrn_plugin_desc& desc = probe_transport_desc) {
+   base::result<std::unique_ptr<instance>>
+   create(const wrn_plugin_desc& desc = probe_transport_desc) {
       return instance::create({from, &desc}, use, "acme", shard, port.own);
    }
    probe& start() {
@@ -161,7 +172,9 @@ TEST_F(plugin_instance, fail_while_it_is_made_is_a_refusal_with_its_words) {
    ASSERT_FALSE(made);
    EXPECT_THAT(made.error().text, HasSubstr("std::bad_alloc"));
    probe_behaviour = {};
-   probe_behaviour.on_configure = [](probe* p, const wrn_conf*) { p->host->fail(p->host, WRN_E_INTERNAL, nullptr); };
+   probe_behaviour.on_configure = [](probe* p, const wrn_conf*) {
+      p->host->fail(p->host, WRN_E_INTERNAL, nullptr);
+   };
    probe_behaviour.configure = WRN_E_INTERNAL;
    made = create();
    ASSERT_FALSE(made);
@@ -240,10 +253,13 @@ TEST_F(plugin_instance, timers_fire_once_move_cancel_and_are_bounded) {
    EXPECT_EQ(p.timers, 1u);
    std::vector<wrn_handle> many(limits::timers_per_plugin_max + 1);
    size_t made = 0;
-   while (made < many.size() && p.host->timer_set(p.host, &many[made], net.now() + 1'000'000, made) == WRN_OK) made++;
+   while (made < many.size() &&
+          p.host->timer_set(p.host, &many[made], net.now() + 1'000'000, made) == WRN_OK)
+      made++;
    EXPECT_EQ(made, limits::timers_per_plugin_max);
    EXPECT_EQ(p.host->timer_set(p.host, &many[made], 0, 0), WRN_E_LIMIT);
-   EXPECT_EQ(p.host->timer_set(p.host, &many[0], net.now() + 5, 0), WRN_OK) << "arming anew is no new one";
+   EXPECT_EQ(p.host->timer_set(p.host, &many[0], net.now() + 5, 0), WRN_OK)
+         << "arming anew is no new one";
    it->stop(); // the plugin left them all
    EXPECT_EQ(shard.timers(), 0u);
    net.run_for(10'000'000);
@@ -256,7 +272,9 @@ TEST_F(plugin_instance, timer_armed_anew_in_its_own_callback_fires_again) {
    timer = 0;
    probe_behaviour.on_timer = [](probe* self, wrn_handle fired, uint64_t tag) {
       EXPECT_EQ(fired, timer);
-      if (tag < 5) PROBE_HOST(self, self->host->timer_set(self->host, &timer, self->host->now(self->host) + 10, tag + 1));
+      if (tag < 5)
+         PROBE_HOST(self, self->host->timer_set(self->host, &timer,
+                                                self->host->now(self->host) + 10, tag + 1));
    };
    ASSERT_EQ(p.host->timer_set(p.host, &timer, 0, 1), WRN_OK);
    net.run_for(1'000'000);
@@ -280,7 +298,9 @@ TEST_F(plugin_instance, look_ups_answer_once_are_bounded_and_end_with_the_instan
    net.run_for(1'000'000'000);
    EXPECT_NE(p.last_status, WRN_OK);
    size_t under_way = 0;
-   while (under_way <= limits::lookups_per_plugin_max && p.resolve->resolve(p.host, {"a.example", 9}, 1, 1) == WRN_OK) under_way++;
+   while (under_way <= limits::lookups_per_plugin_max &&
+          p.resolve->resolve(p.host, {"a.example", 9}, 1, 1) == WRN_OK)
+      under_way++;
    EXPECT_EQ(under_way, limits::lookups_per_plugin_max);
    EXPECT_EQ(p.resolve->resolve(p.host, {"a.example", 9}, 1, 1), WRN_E_LIMIT);
    it->stop();
@@ -305,7 +325,8 @@ TEST_F(plugin_instance, packets_given_to_a_host_that_does_not_listen_are_freed) 
    EXPECT_EQ(p.udp->room(p.host, 1), 0u);
    wrn_addr local{};
    EXPECT_EQ(p.udp->local(p.host, 1, &local), WRN_E_STATE);
-   EXPECT_EQ(p.host->pkt_alloc(p.host, packets, 4, 1u << 20), 0u) << "larger than any memory of a packet";
+   EXPECT_EQ(p.host->pkt_alloc(p.host, packets, 4, 1u << 20), 0u)
+         << "larger than any memory of a packet";
 }
 
 TEST_F(plugin_instance, metric_cells_are_shared_by_name_bounded_and_readable) {
@@ -335,14 +356,18 @@ TEST_F(plugin_instance, metric_cells_are_shared_by_name_bounded_and_readable) {
 TEST_F(plugin_instance, log_is_limited_per_event_and_second) {
    const probe& p = start();
    testing::internal::CaptureStderr();
-   for (int i = 0; i < 100; i++) p.host->log(p.host, WRN_LOG_WARN, "noisy_event", nullptr, 0);
-   const wrn_kv fields[] = {{"name", WRN_KV_STR, 0, {.s = {"two\nlines", 9}}}, {"empty", WRN_KV_STR, 0, {.s = {nullptr, 0}}}};
+   for (int i = 0; i < 100; i++)
+      p.host->log(p.host, WRN_LOG_WARN, "noisy_event", nullptr, 0);
+   const wrn_kv fields[] = {{"name", WRN_KV_STR, 0, {.s = {"two\nlines", 9}}},
+                            {"empty", WRN_KV_STR, 0, {.s = {nullptr, 0}}}};
    p.host->log(p.host, 99, "other_event", fields, 2); // unknown levels count as errors
    net.run_for(1'000'000'000);
    p.host->log(p.host, WRN_LOG_WARN, "noisy_event", nullptr, 0);
    const std::string said = testing::internal::GetCapturedStderr();
    size_t lines = 0;
-   for (size_t at = said.find("noisy_event"); at != std::string::npos; at = said.find("noisy_event", at + 1)) lines++;
+   for (size_t at = said.find("noisy_event"); at != std::string::npos;
+        at = said.find("noisy_event", at + 1))
+      lines++;
    EXPECT_EQ(lines, limits::plugin_log_per_second_max + 1);
    EXPECT_THAT(said, HasSubstr("suppressed=90"));
    EXPECT_THAT(said, HasSubstr("network=acme plugin=probe"));
@@ -364,9 +389,11 @@ TEST_F(plugin_instance, host_tables_are_found_by_exact_id) {
 TEST_F(plugin_instance, offer_is_bounded) {
    const probe& p = start();
    std::vector<wrn_endpoint> many(limits::endpoints_per_peer_max + 1);
-   EXPECT_EQ(p.discovery->offer(p.host, 1, many.data(), static_cast<uint32_t>(many.size())), WRN_E_LIMIT);
+   EXPECT_EQ(p.discovery->offer(p.host, 1, many.data(), static_cast<uint32_t>(many.size())),
+             WRN_E_LIMIT);
    EXPECT_EQ(port.offers, 0u);
-   EXPECT_EQ(p.discovery->offer(p.host, 1, many.data(), static_cast<uint32_t>(many.size() - 1)), WRN_OK);
+   EXPECT_EQ(p.discovery->offer(p.host, 1, many.data(), static_cast<uint32_t>(many.size() - 1)),
+             WRN_OK);
    EXPECT_EQ(port.offers, 1u);
 }
 

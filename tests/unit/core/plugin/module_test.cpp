@@ -1,5 +1,6 @@
-// Goal: whatever lies in a plugin folder, the daemon either gets a checked module or a sentence with the path and what is wrong. Method: modules of the
-// test tree that are wrong in one way each, loaded as the daemon loads them.
+// Goal: whatever lies in a plugin folder, the daemon either gets a checked module or a sentence
+// with the path and what is wrong. Method: modules of the test tree that are wrong in one way each,
+// loaded as the daemon loads them.
 #include "core/plugin/module.hpp"
 
 #include <fstream>
@@ -19,7 +20,8 @@ void expect_refused(const fs::path& path, base::errc code, std::string_view text
    ASSERT_FALSE(loaded) << path;
    EXPECT_EQ(loaded.error().code, code) << loaded.error().text;
    EXPECT_NE(loaded.error().text.find(text), std::string::npos) << loaded.error().text;
-   EXPECT_NE(loaded.error().text.find(path.parent_path().filename().string()), std::string::npos) << "no path in: " << loaded.error().text;
+   EXPECT_NE(loaded.error().text.find(path.parent_path().filename().string()), std::string::npos)
+         << "no path in: " << loaded.error().text;
 }
 
 /// A folder of the test's own, gone at its end.
@@ -52,7 +54,9 @@ TEST(module, other_abi_minor_is_refused_with_both_versions) {
    expect_refused(variant("other_minor"), base::errc::unsupported, "this Warren has 0.");
 }
 
-TEST(module, library_without_entry_symbol_is_no_plugin) { expect_refused(variant("no_entry"), base::errc::invalid, "wrn_entry_0"); }
+TEST(module, library_without_entry_symbol_is_no_plugin) {
+   expect_refused(variant("no_entry"), base::errc::invalid, "wrn_entry_0");
+}
 
 TEST(module, incomplete_descriptions_are_refused) {
    expect_refused(variant("no_vendor"), base::errc::invalid, "lacks");
@@ -78,7 +82,8 @@ TEST(module, files_that_are_no_library_are_refused) {
    std::ofstream(f.path / "text.so") << "#!/bin/sh\necho plugin\n";
    std::ofstream(f.path / "empty.so");
    fs::create_directory(f.path / "folder.so");
-   for (const char* name : {"text.so", "empty.so", "folder.so"}) fs::permissions(f.path / name, fs::perms::owner_all);
+   for (const char* name : {"text.so", "empty.so", "folder.so"})
+      fs::permissions(f.path / name, fs::perms::owner_all);
    expect_refused(f.path / "text.so", base::errc::invalid, "cannot be loaded");
    expect_refused(f.path / "empty.so", base::errc::invalid, "cannot be loaded");
    expect_refused(f.path / "folder.so", base::errc::invalid, "");

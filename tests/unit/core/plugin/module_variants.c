@@ -1,4 +1,5 @@
-/* Modules that are wrong in one way each, chosen by a macro of the build; without any, a good one. */
+/* Modules that are wrong in one way each, chosen by a macro of the build; without any, a good one.
+ */
 #include "warren/plugin.h"
 
 #include <string.h>
@@ -32,8 +33,19 @@
 WRN_EXPORT int some_other_symbol(void);
 int some_other_symbol(void) { return 1; }
 #else
-static const wrn_param params[] = {{"key", WRN_P_INT, 0, NULL, NULL, HELP}, {NULL, 0, 0, NULL, NULL, NULL}};
-static const wrn_plugin_desc description = {"org.warren.test.variant", NAME, VENDOR, "1", "Apache-2.0", "For tests.", KIND, 0, 0, params, NULL};
+static const wrn_param params[] = {{"key", WRN_P_INT, 0, NULL, NULL, HELP},
+                                   {NULL, 0, 0, NULL, NULL, NULL}};
+static const wrn_plugin_desc description = {"org.warren.test.variant",
+                                            NAME,
+                                            VENDOR,
+                                            "1",
+                                            "Apache-2.0",
+                                            "For tests.",
+                                            KIND,
+                                            0,
+                                            0,
+                                            params,
+                                            NULL};
 
 static uint32_t count(void) { return COUNT; }
 static const wrn_plugin_desc* desc(uint32_t i) { return i == 0 ? &description : NULL; }
@@ -47,7 +59,9 @@ static wrn_status init(const char* path) {
    return INIT;
 }
 static void deinit(void) {}
-static const void* get_factory(const char* id) { return strcmp(id, FACTORY) == 0 ? &factory : NULL; }
+static const void* get_factory(const char* id) {
+   return strcmp(id, FACTORY) == 0 ? &factory : NULL;
+}
 
 WRN_EXPORT extern const wrn_entry wrn_entry_0;
 const wrn_entry wrn_entry_0 = {WRN_ABI_MAJOR, MINOR, init, deinit, get_factory};

@@ -1,4 +1,5 @@
-// Goal: the one word in TOML finds the plugin the operator means, or says what there is. Method: the modules of the test tree and one linked in.
+// Goal: the one word in TOML finds the plugin the operator means, or says what there is. Method:
+// the modules of the test tree and one linked in.
 #include "core/plugin/module.hpp"
 #include "tests/support/probe_plugin.h"
 
@@ -16,11 +17,13 @@ TEST(registry, scan_takes_the_good_and_remembers_why_it_refused_the_others) {
    ASSERT_EQ(r.all().size(), 1u);
    EXPECT_STREQ(r.all()[0].desc->name, "variant");
    EXPECT_EQ(r.refused().size(), 12u);
-   for (const auto& [path, why] : r.refused()) EXPECT_FALSE(why.empty()) << path;
+   for (const auto& [path, why] : r.refused())
+      EXPECT_FALSE(why.empty()) << path;
 }
 
 TEST(registry, first_module_with_a_word_wins) {
-   const auto first = module::wrap(probe_entry, "first"), second = module::wrap(probe_entry, "second");
+   const auto first = module::wrap(probe_entry, "first"),
+              second = module::wrap(probe_entry, "second");
    ASSERT_TRUE(first && second);
    registry r;
    r.add(*first);
@@ -30,7 +33,8 @@ TEST(registry, first_module_with_a_word_wins) {
    ASSERT_TRUE(found);
    EXPECT_EQ(found->from->path(), "first");
    EXPECT_EQ(found->desc, &probe_transport_desc);
-   EXPECT_EQ(r.find(WRN_KIND_DISCOVERY, "probe")->desc, &probe_discovery_desc) << "kinds have words of their own";
+   EXPECT_EQ(r.find(WRN_KIND_DISCOVERY, "probe")->desc, &probe_discovery_desc)
+         << "kinds have words of their own";
 }
 
 TEST(registry, unknown_word_lists_what_there_is_of_that_kind) {
@@ -43,7 +47,8 @@ TEST(registry, unknown_word_lists_what_there_is_of_that_kind) {
    none = r.find(WRN_KIND_DISCOVERY, "quick");
    ASSERT_FALSE(none);
    EXPECT_EQ(none.error().code, base::errc::not_found);
-   EXPECT_NE(none.error().text.find("'quick'; there is probe, variant"), std::string::npos) << none.error().text;
+   EXPECT_NE(none.error().text.find("'quick'; there is probe, variant"), std::string::npos)
+         << none.error().text;
    EXPECT_FALSE(r.find(WRN_KIND_TRANSPORT, ""));
    EXPECT_FALSE(r.find(7, "probe"));
 }
@@ -57,7 +62,8 @@ TEST(registry, absolute_path_is_loaded_and_must_hold_that_kind) {
    EXPECT_TRUE(r.all().empty()) << "a path adds no word";
    const auto wrong = r.find(WRN_KIND_TRANSPORT, path);
    ASSERT_FALSE(wrong);
-   EXPECT_NE(wrong.error().text.find("holds no transport"), std::string::npos) << wrong.error().text;
+   EXPECT_NE(wrong.error().text.find("holds no transport"), std::string::npos)
+         << wrong.error().text;
    EXPECT_FALSE(r.find(WRN_KIND_DISCOVERY, "/does/not/exist.so"));
 }
 

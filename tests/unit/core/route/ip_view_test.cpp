@@ -1,4 +1,5 @@
-// Goal: a packet that lies about its lengths is never read beyond its end. Method: every truncation and every header length of a valid packet.
+// Goal: a packet that lies about its lengths is never read beyond its end. Method: every truncation and every header length of a valid
+// packet.
 #include "core/route/ip_view.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Goal: longest prefix match is exact. Method: random tables and lookups against a naive scan of all prefixes, plus the edges of the address space.
+// Goal: longest prefix match is exact. Method: random tables and lookups against a naive scan of all prefixes, plus the edges of the
+// address space.
 #include "core/base/address.hpp"
 #include "core/base/limits.hpp"
 #include "core/route/owner_table.hpp"

@@ -1,4 +1,5 @@
-// Goal: a tunnel key is believed only from the holder of the node id, for us alone. Method: real keys; every byte of the datagram is flipped once.
+// Goal: a tunnel key is believed only from the holder of the node id, for us alone. Method: real keys; every byte of the datagram is
+// flipped once.
 #include "core/trust/key_statement.hpp"
 
 #include <gtest/gtest.h>
