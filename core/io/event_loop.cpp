@@ -59,8 +59,6 @@ event_loop::~event_loop() {
    if (epoll_fd_ >= 0) close(epoll_fd_);
 }
 
-uint64_t event_loop::stopwatch() { return monotonic_ns(); }
-
 uint64_t event_loop::now() const { return in_turn_ ? now_ : monotonic_ns(); }
 
 // Not now(): that stands still within a turn, and other threads must not read it.

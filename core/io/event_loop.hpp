@@ -67,7 +67,6 @@ class event_loop final : public shard, private reactor, private ready_sink {
    uint64_t now() const override; // on the shard's thread
    uint64_t stopwatch() override;
    int64_t wall_ns() const override;
-   uint64_t stopwatch() override; // reads the clock each time, on any thread
    void random(void* buf, size_t len) override;
    packet_pool& pool() override { return pool_; }
    uint64_t timer_set(uint64_t timer, uint64_t at, timer_sink& sink, uint64_t tag) override;
