@@ -52,8 +52,8 @@ TEST_F(files, keys_of_a_network_are_where_its_file_says_or_will_say) {
    write("networks/acme.toml", "[network]\nkeys = \"../mine\"\n");
    EXPECT_EQ(run_here({"key", "generate"}), exit_ok) << err;
    EXPECT_TRUE(fs::exists(folder / "mine/identity.key"));
-   EXPECT_EQ(run_here({"key", "generate", "-n", "home"}), exit_ok) << err; // before its file
-   EXPECT_TRUE(fs::exists(folder / "state/home/keys/identity.key"));
+   EXPECT_EQ(run_here({"key", "generate", "-n", "other"}), exit_ok) << err; // before its file
+   EXPECT_TRUE(fs::exists(folder / "state/other/keys/identity.key"));
 }
 
 TEST_F(files, key_as_a_peer_table_can_be_pasted_into_another_nodes_file) {
