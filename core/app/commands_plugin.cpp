@@ -48,12 +48,15 @@ int list(const command_context& c) {
    return exit_ok;
 }
 
-int describe(const command_context& c, const std::string& name) {
+int describe(const command_context& c, std::string name) {
+   const bool is_path = name.find('/') != std::string::npos;
+   if (is_path) name = std::filesystem::absolute(name).string();
    plugin::registry plugins;
    scan_plugins(c, plugins);
    base::result<plugin::found_plugin> found = base::fail(base::errc::not_found, "");
    for (const uint32_t kind : {WRN_KIND_TRANSPORT, WRN_KIND_DISCOVERY})
       if (!found) found = plugins.find(kind, name);
+   if (!found && is_path) return c.refuse(found.error());
    if (!found) {
       std::string names;
       for (const auto& p : plugins.all())
@@ -93,6 +96,7 @@ void add_plugin_commands(CLI::App& root, command_context& c) {
    command->add_subcommand("list", "List the plugins of all plugin folders")->callback([&c] {
       c.action = [&c] { return list(c); };
    });
+   add_plugin_new_command(*command, c);
    auto name = std::make_shared<std::string>();
    auto* one = command->add_subcommand("describe", "Show a plugin and the keys of its table");
    one->add_option("name", *name, "The plugin's word, or the path of a module")

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Goal: a stranger builds plugins with the installed SDK alone. Method: installs into a temporary prefix, builds all templates and examples in clean
+folders with gcc and clang, loads the results by path and pings through them between network namespaces."""
+import atexit
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import ROOT, ModuleNode, carries_pings, clean_environment, command  # noqa: E402
+from lab import BUILD, Failed, expect, expect_equal, main  # noqa: E402
+
+KINDS, LANGS = ("transport", "discovery"), ("c", "cpp")
+WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+
+
+@functools.cache
+def folder():
+    made = tempfile.mkdtemp(prefix="warren-outside-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@functools.cache
+def prefix():
+    where = os.path.join(folder(), "prefix")
+    command("cmake", "--install", BUILD, "--prefix", where)
+    return where
+
+
+def warren():
+    return os.path.join(prefix(), "bin/warren")
+
+
+@functools.cache
+def compilers():
+    """Name -> (C, C++); those that are missing are said and left out."""
+    found = {}
+    for name, c, cpp in (("gcc", "gcc", "g++"), ("clang", "clang", "clang++"), ("clang", "clang-14", "clang++-14")):
+        if name not in found and shutil.which(c) and shutil.which(cpp):
+            found[name] = (c, cpp)
+    for name in {"gcc", "clang"} - set(found):
+        print(f"        left out: {name} is not installed")
+    return found
+
+
+def exported(module):
+    return [line.split()[-1] for line in command("nm", "-D", "--defined-only", module).splitlines()]
+
+
+def expect_good_module(module, name):
+    expect_equal(exported(module), ["wrn_entry_0"], f"exported by {module}")
+    expect("SONAME" not in command("readelf", "-d", module), f"{module} has no soname")
+    expect(name in command(warren(), "plugin", "describe", module), f"{module} is described")
+
+
+@functools.cache
+def built(kind, lang, compiler):
+    """A template, made by `warren plugin new` and built outside with the SDK of the prefix alone; the module's path."""
+    c, cpp = compilers()[compiler]
+    name = f"{kind}-{lang}"
+    source = os.path.join(folder(), f"{name}-{compiler}")
+    command(warren(), "plugin", "new", kind, name, "--lang", lang, "--dir", source)
+    flags = WARNINGS if lang == "c" else WARNINGS.replace(" -Wconversion", "")
+    command("cmake", "-S", source, "-B", source + "/build", f"-DCMAKE_PREFIX_PATH={prefix()}", f"-DCMAKE_C_COMPILER={c}",
+            f"-DCMAKE_CXX_COMPILER={cpp}", f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_CXX_FLAGS={flags}")
+    said = command("cmake", "--build", source + "/build")
+    expect("warning" not in said.lower(), said)
+    expect("Checking the description" in said, "the description is checked by the build\n" + said)
+    module = f"{source}/build/{name}.so"
+    expect_good_module(module, name)
+    return module
+
+
+def every_template_builds_outside_without_a_warning(lab):
+    for compiler in compilers():
+        for kind in KINDS:
+            for lang in LANGS:
+                built(kind, lang, compiler)
+
+
+def plugin_new_refuses_what_would_not_work(lab):
+    where = os.path.join(folder(), "refused")
+    os.makedirs(where)
+    with open(os.path.join(where, "README.md"), "w") as f:
+        f.write("mine")
+    expect("exists already" in command(warren(), "plugin", "new", "transport", "mine", "--dir", where, code=6), "nothing is overwritten")
+    expect_equal(os.listdir(where), ["README.md"], "files after a refusal")
+    for kind, name, code, text in (("routing", "mine", 1, "no routing plugins yet"), ("service", "mine", 1, "no service plugins yet"),
+                                   ("sauce", "mine", 2, "transport and discovery"), ("transport", "9lives", 2, "name of a plugin"),
+                                   ("transport", "../mine", 2, "name of a plugin"), ("transport", "Mine", 2, "name of a plugin"),
+                                   ("discovery", "x" * 33, 2, "name of a plugin"), ("discovery", "install", 2, "target of every CMake build")):
+        said = command(warren(), "plugin", "new", kind, name, "--dir", where + "/new", code=code)
+        expect(text in said, f"{kind} {name}: {said}")
+    expect(not os.path.exists(where + "/new"), "a refusal makes no folder")
+    template = os.path.join(prefix(), "share/warren/template")
+    os.rename(template, template + ".away")
+    try:
+        # The program may know the configured place, too; without that it says which package is missing.
+        if not os.path.exists("/usr/local/share/warren/template"):
+            expect("warren-dev" in command(warren(), "plugin", "new", "transport", "mine", "--dir", where + "/new", code=5), "says what to install")
+    finally:
+        os.rename(template + ".away", template)
+
+
+def modules_of_templates_carry_pings(lab):
+    """Both languages speak the same on the wire, so C of one compiler talks to C++ of another; their discoveries find each other's addresses."""
+    names = list(compilers())
+    one, other = names[0], names[-1]
+    a = lab._add(ModuleNode(lab, "a", "10.0.0.1", built("transport", "c", one), "transport-c", built("discovery", "cpp", other), warren()))
+    b = lab._add(ModuleNode(lab, "b", "10.0.0.2", built("transport", "cpp", other), "transport-cpp", built("discovery", "c", one), warren()))
+    carries_pings(a, b)
+
+
+def modules_of_templates_carry_pings_with_compilers_swapped(lab):
+    names = list(compilers())
+    one, other = names[-1], names[0]
+    a = lab._add(ModuleNode(lab, "a", "10.0.0.1", built("transport", "c", one), "transport-c", built("discovery", "c", one), warren()))
+    b = lab._add(ModuleNode(lab, "b", "10.0.0.2", built("transport", "cpp", other), "transport-cpp", built("discovery", "cpp", other), warren()))
+    carries_pings(a, b)
+
+
+def an_installed_module_is_found_by_its_word(lab):
+    module = built("transport", "c", "gcc")
+    where = os.path.join(folder(), "elsewhere")
+    command("cmake", "--install", os.path.dirname(module), "--prefix", where)
+    env = clean_environment(WARREN_PLUGIN_DIR=os.path.join(where, "lib/warren/plugins"))
+    expect("org.example.transport-c" in command(warren(), "plugin", "describe", "transport-c", env=env), "found by its word")
+
+
+def plain_cc_with_pkg_config_is_enough(lab):
+    module = os.path.join(folder(), "by-hand.so")
+    source = os.path.join(prefix(), "share/warren/template/transport/c/plugin.c")
+    env = clean_environment(PKG_CONFIG_PATH=os.path.join(prefix(), "share/pkgconfig"))
+    command("sh", "-ec", f"gcc -std=c11 -O2 -fPIC -shared -fvisibility=hidden {WARNINGS} $(pkg-config --cflags warren-sdk) "
+            f"-Wl,--version-script=$(pkg-config --variable=versionscript warren-sdk) {source} -o {module}", env=env)
+    expect_good_module(module, "my-plugin")
+
+
+def find_package_takes_exactly_the_minor(lab):
+    version = re.search(r"plugin ABI (\d+)\.(\d+)", command(warren(), "version"))
+    major, minor = map(int, version.groups())
+    for asked, code in ((f"{major}.{minor}", 0), (f"{major}.{minor + 1}", 1), (f"{major + 1}.0", 1)):
+        source = os.path.join(folder(), f"asks-{asked}")
+        os.makedirs(source)
+        with open(source + "/CMakeLists.txt", "w") as f:
+            f.write(f"cmake_minimum_required(VERSION 3.20)\nproject(asks LANGUAGES C)\nfind_package(WarrenSDK {asked} REQUIRED)\n")
+        command("cmake", "-S", source, "-B", source + "/build", f"-DCMAKE_PREFIX_PATH={prefix()}", code=code)
+
+
+def a_module_of_the_previous_minor_is_refused_with_both_versions_named(lab):
+    headers = os.path.join(folder(), "older")
+    shutil.copytree(os.path.join(prefix(), "include"), headers)
+    base = os.path.join(headers, "warren/base.h")
+    with open(base) as f:
+        text = f.read()
+    major = int(re.search(r"#define WRN_ABI_MAJOR (\d+)u", text).group(1))
+    minor = int(re.search(r"#define WRN_ABI_MINOR (\d+)u", text).group(1))
+    expect(minor > 0, "there is a minor before this one")
+    with open(base, "w") as f:
+        f.write(text.replace(f"#define WRN_ABI_MINOR {minor}u", f"#define WRN_ABI_MINOR {minor - 1}u"))
+    module = os.path.join(folder(), "older.so")
+    command("gcc", "-std=c11", "-fPIC", "-shared", "-I", headers, os.path.join(prefix(), "share/warren/template/transport/c/plugin.c"), "-o", module)
+
+    def names_both(text, where):
+        expect(f"{major}.{minor - 1}" in text and f"{major}.{minor}" in text and module in text, f"{where} names file and both versions: {text}")
+
+    names_both(command(warren(), "plugin", "describe", module, code=1), "plugin describe")
+    node = lab._add(ModuleNode(lab, "a", "10.0.0.1", module, "my-plugin", binary=warren()))
+    node.write()
+    names_both(command(warren(), "--config", node.config, "config", "check", code=2), "config check")
+    names_both(command(warren(), "--config", node.config, "run", code=2), "run")
+
+
+def the_example_in_c_carries_pings(lab):
+    example = os.path.join(ROOT, "examples/transport-c")
+    module = os.path.join(folder(), "example-c/bare.so")
+    env = clean_environment(PKG_CONFIG_PATH=os.path.join(prefix(), "share/pkgconfig"))
+    command("make", "-C", example, f"OUT={os.path.dirname(module)}", "CFLAGS=-O2 -Werror", env=env)
+    expect_good_module(module, "bare")
+    a, b = (lab._add(ModuleNode(lab, name, address, module, "bare", binary=warren())) for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")))
+    carries_pings(a, b)
+
+
+def the_example_in_rust_finds_the_peer(lab):
+    found = shutil.which("rustc") and shutil.which("cargo") and re.search(r"rustc (\d+)\.(\d+)", command("rustc", "--version"))
+    if not found or tuple(map(int, found.groups())) < (1, 77):
+        print("        left out: cargo with Rust 1.77 is not installed")
+        return
+    target = os.path.join(folder(), "rust")
+    done = subprocess.run(["cargo", "build", "--release", "--offline", "--manifest-path", os.path.join(ROOT, "examples/discovery-rust/Cargo.toml"),
+                           "--target-dir", target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0 or "warning" in done.stdout:
+        raise Failed(done.stdout)
+    module = os.path.join(target, "release/libliteral.so")
+    expect_good_module(module, "literal")
+    a, b = (lab._add(ModuleNode(lab, name, address, "plain", "plain", discovery=module, binary=warren()))
+            for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")))
+    carries_pings(a, b)
+
+
+if __name__ == "__main__":
+    main(plugin_new_refuses_what_would_not_work, every_template_builds_outside_without_a_warning, modules_of_templates_carry_pings,
+         modules_of_templates_carry_pings_with_compilers_swapped, an_installed_module_is_found_by_its_word, plain_cc_with_pkg_config_is_enough, find_package_takes_exactly_the_minor,
+         a_module_of_the_previous_minor_is_refused_with_both_versions_named, the_example_in_c_carries_pings, the_example_in_rust_finds_the_peer)
