@@ -99,6 +99,7 @@ class daemon final : public control::backend {
    std::unique_ptr<io::event_loop> loop_;
    std::thread shard_;
    std::map<std::string, running> networks_;
+   std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
    std::deque<mesh::event> events_;
    std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers_;
    uint64_t next_subscriber_ = 1;
@@ -227,7 +228,13 @@ base::result<void> daemon::apply(const std::string& name, mesh::plan plan) {
          });
       });
    std::vector<std::unique_ptr<plugin::instance>> retired; // destroyed here, on the control thread
-   const auto applied = on_shard([&] { return r.network->apply(std::move(plan), retired); });
+   const auto applied = on_shard([&] {
+      auto done = r.network->apply(std::move(plan), retired);
+      const auto known =
+            std::find(on_shard_networks_.begin(), on_shard_networks_.end(), r.network.get());
+      if (done && known == on_shard_networks_.end()) on_shard_networks_.push_back(r.network.get());
+      return done;
+   });
    if (applied) {
       r.settings = settings;
       r.failed.clear();
@@ -242,6 +249,7 @@ void daemon::stop_network(const std::string& name) {
    if (it == networks_.end()) return;
    std::vector<std::unique_ptr<plugin::instance>> retired;
    on_shard([&] {
+      std::erase(on_shard_networks_, it->second.network.get());
       it->second.network->stop(retired);
       it->second.network.reset();
    });
@@ -330,8 +338,8 @@ int daemon::start() {
    });
    on_shard([this] {
       loop_->on_network_changed([this] {
-         for (auto& [name, r] : networks_)
-            if (r.network) r.network->on_network_changed();
+         for (mesh::network* network : on_shard_networks_)
+            network->on_network_changed();
       });
    });
    for (auto& [name, plan] : ready->plans)

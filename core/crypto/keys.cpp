@@ -132,6 +132,43 @@ base::result<std::vector<uint8_t>> open_sealed(const signing_key& key,
    return message;
 }
 
+namespace {
+
+possession_proof possession_mac(const bytes32& shared, std::span<const uint8_t> message) {
+   possession_proof proof{};
+   crypto_generichash(proof.data(), proof.size(), message.data(), message.size(), shared.data(),
+                      shared.size());
+   return proof;
+}
+
+} // namespace
+
+base::result<possession_proof> prove_possession(const tunnel_key& own,
+                                                const bytes32& verifier_node_id,
+                                                std::span<const uint8_t> message) {
+   bytes32 curve{}, shared{};
+   if (crypto_sign_ed25519_pk_to_curve25519(curve.data(), verifier_node_id.data()) != 0 ||
+       !x25519(own.secret, curve, shared))
+      return base::fail(base::errc::invalid,
+                        format_node_id(verifier_node_id) + " is not a usable node id");
+   const possession_proof proof = possession_mac(shared, message);
+   sodium_memzero(shared.data(), shared.size());
+   return proof;
+}
+
+bool verify_possession(const signing_key& own, const bytes32& prover_tunnel_key,
+                       std::span<const uint8_t> message, const possession_proof& proof) {
+   const expanded_key expanded(own.seed.bytes());
+   bytes32 curve_secret{}, shared{};
+   crypto_sign_ed25519_sk_to_curve25519(curve_secret.data(), expanded.bytes.data());
+   const bool usable =
+         crypto_scalarmult(shared.data(), curve_secret.data(), prover_tunnel_key.data()) == 0;
+   const possession_proof wanted = possession_mac(shared, message);
+   sodium_memzero(curve_secret.data(), curve_secret.size());
+   sodium_memzero(shared.data(), shared.size());
+   return usable && sodium_memcmp(wanted.data(), proof.data(), wanted.size()) == 0;
+}
+
 std::string format_node_id(const bytes32& id) {
    return std::string(id_prefix) + base::base58_encode(id);
 }

@@ -71,6 +71,16 @@ base::result<std::vector<uint8_t>> seal_to(const bytes32& node_id,
 base::result<std::vector<uint8_t>> open_sealed(const signing_key& key,
                                                std::span<const uint8_t> box);
 
+/// Proves to the holder of a node id that the caller holds a tunnel key: a keyed BLAKE2b over
+/// `message` with the X25519 secret of both. errc::invalid when the other side's key is of low
+/// order.
+using possession_proof = std::array<uint8_t, 16>;
+base::result<possession_proof> prove_possession(const tunnel_key& own,
+                                                const bytes32& verifier_node_id,
+                                                std::span<const uint8_t> message);
+bool verify_possession(const signing_key& own, const bytes32& prover_tunnel_key,
+                       std::span<const uint8_t> message, const possession_proof& proof);
+
 /// "key_" and base58 of the 32 bytes.
 std::string format_node_id(const bytes32& id);
 base::result<bytes32> parse_node_id(std::string_view text);

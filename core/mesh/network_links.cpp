@@ -334,7 +334,7 @@ void network::failed(plugin::instance& from, wrn_status status, std::string_view
                                   {"reason", p.last_error}});
          }
    });
-   emit("plugin.failed", {{"plugin", from.desc().name}, {"why", std::string(why)}});
+   emit("plugin.failed", {{"plugin", from.use().plugin}, {"why", std::string(why)}});
 }
 
 void network::want_maintenance() {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t plaintext_bytes = key_datagram_bytes - crypto::sealed_overhead;
 constexpr size_t signed_bytes = 128;
+constexpr size_t proof_at = 192; // behind the signature
 constexpr uint8_t version = 1;
 // The trailing NUL of the literal separates the label from what is signed.
 constexpr char label[] = "warren/tunnel-key/1";
@@ -45,6 +46,10 @@ base::result<std::vector<uint8_t>> seal_key_message(const identity& self,
    std::copy(self.tunnel.public_key.begin(), self.tunnel.public_key.end(), text.begin() + 96);
    const auto signature = crypto::sign(self.signing, to_be_signed(text));
    std::copy(signature.begin(), signature.end(), text.begin() + signed_bytes);
+   const auto proof =
+         crypto::prove_possession(self.tunnel, receiver, std::span(text).first(proof_at));
+   if (!proof) return proof.error();
+   std::copy(proof->begin(), proof->end(), text.begin() + proof_at);
    return crypto::seal_to(receiver, text);
 }
 
@@ -70,6 +75,11 @@ base::result<key_message> open_key_message(const identity& self,
    std::copy_n(text.begin() + signed_bytes, 64, signature.begin());
    if (!crypto::verify(message.sender, to_be_signed(text), signature))
       return base::fail(errc::invalid, "key message with a wrong signature");
+   crypto::possession_proof proof{};
+   std::copy_n(text.begin() + proof_at, proof.size(), proof.begin());
+   if (!crypto::verify_possession(self.signing, message.tunnel_key, std::span(text).first(proof_at),
+                                  proof))
+      return base::fail(errc::invalid, "key message without proof of its tunnel key");
    return message;
 }
 

@@ -17,7 +17,8 @@
 //              64 32   receiver's node id
 //              96 32   sender's tunnel key
 //             128 64   Ed25519 signature of "warren/tunnel-key/1" NUL and bytes 0..127
-//             192 16   zero
+//             192 16   proof that the sender holds the tunnel key: BLAKE2b, keyed by X25519(tunnel
+//             key, receiver's node id), of bytes 0..191
 #pragma once
 
 #include "core/crypto/keys.hpp"

@@ -57,6 +57,19 @@ TEST_F(key_statement, every_flipped_byte_and_every_other_length_is_refused) {
       EXPECT_FALSE(open_key_message(bob, std::span(datagram).first(n)));
 }
 
+TEST_F(key_statement, tunnel_key_of_somebody_else_cannot_be_claimed) {
+   // carol knows alice's public tunnel key, but not its secret.
+   identity thief;
+   thief.signing = crypto::signing_key_from_seed(carol.signing.seed.bytes());
+   thief.tunnel.public_key = alice.tunnel.public_key;
+   thief.tunnel.secret = carol.tunnel.secret.clone();
+   const auto datagram = seal_key_message(thief, bob.signing.id, {});
+   ASSERT_TRUE(datagram);
+   const auto got = open_key_message(bob, *datagram);
+   ASSERT_FALSE(got);
+   EXPECT_NE(got.error().text.find("proof"), std::string::npos);
+}
+
 TEST_F(key_statement, low_order_receiver_is_refused) {
    crypto::bytes32 zero{};
    EXPECT_FALSE(seal_key_message(alice, zero, {}));
