@@ -301,15 +301,9 @@ void network::commit(plan& wanted, staged& next,
 
    // Peers that were there before meet the new discovery; commit_peers() then tells everybody about
    // new and changed ones.
-   peers_.each([&](uint64_t handle, peer& p) {
-      std::vector<wrn_str> endpoints;
-      for (const std::string& e : p.settings.endpoints)
-         endpoints.push_back({e.data(), e.size()});
-      for (plugin::instance* d : new_discovery)
-         if (d->active())
-            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)
-                  ->on_peer(d->get(), handle, endpoints.data(),
-                            static_cast<uint32_t>(endpoints.size()));
+   peers_.each([&](uint64_t, peer& p) {
+      for (const plugin::instance* d : new_discovery)
+         tell_discovery(p, *d);
    });
    commit_peers(settings_.peers);
    peers_.each([&](uint64_t, peer& p) {

@@ -99,6 +99,7 @@ class network final : public plugin::host_port,
    void commit_peers(const std::vector<config::peer>& wanted);
    void rebuild_owners();
    peer& add_peer(const config::peer& settings);
+   void tell_discovery(const peer& p, const plugin::instance& d) const;
    void remove_peer(peer& p);
    void update_peer(peer& p, const config::peer& settings);
    peer* find_peer(const config::peer& settings) const;

@@ -51,6 +51,15 @@ void network::release_learned_key(const config::peer& pinned) {
    });
 }
 
+void network::tell_discovery(const peer& p, const plugin::instance& d) const {
+   if (!d.active()) return;
+   std::vector<wrn_str> endpoints;
+   for (const std::string& e : p.settings.endpoints)
+      endpoints.push_back({e.data(), e.size()});
+   d.ext<wrn_discovery>(WRN_EXT_DISCOVERY)
+         ->on_peer(d.get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+}
+
 peer& network::add_peer(const config::peer& settings) {
    auto made = std::make_unique<peer>();
    made->settings = settings;
@@ -59,14 +68,8 @@ peer& network::add_peer(const config::peer& settings) {
    p.handle = peers_.insert(std::move(made));
    WRN_ASSERT(p.handle != 0); // prepare() has checked the number
    if (wants_key(p)) p.ask_at = shard_.now();
-   std::vector<wrn_str> endpoints;
-   for (const std::string& e : p.settings.endpoints)
-      endpoints.push_back({e.data(), e.size()});
    for (auto& d : discovery_)
-      if (d->active())
-         d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)
-               ->on_peer(d->get(), p.handle, endpoints.data(),
-                         static_cast<uint32_t>(endpoints.size()));
+      tell_discovery(p, *d);
    open_links(p);
    return p;
 }
@@ -106,16 +109,9 @@ void network::update_peer(peer& p, const config::peer& settings) {
             l->via->table->update(l->via->instance->get(), l->handle, &params);
       }
    }
-   if (settings.endpoints != old.endpoints) {
-      std::vector<wrn_str> endpoints;
-      for (const std::string& e : p.settings.endpoints)
-         endpoints.push_back({e.data(), e.size()});
+   if (settings.endpoints != old.endpoints)
       for (auto& d : discovery_)
-         if (d->active())
-            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)
-                  ->on_peer(d->get(), p.handle, endpoints.data(),
-                            static_cast<uint32_t>(endpoints.size()));
-   }
+         tell_discovery(p, *d);
    p.source_epoch = 0;
 }
 
