@@ -21,8 +21,12 @@ std::vector<fs::path> plugin_search_path(const config::daemon& host) {
    for (const auto& dir : host.plugin_dirs)
       add(dir);
    if (const char* dir = std::getenv("WARREN_PLUGIN_DIR"); dir != nullptr) add(dir);
-   if (const fs::path program = executable(); !program.empty())
-      add(program.parent_path().parent_path() / "lib/warren/plugins");
+   if (const fs::path program = executable(); !program.empty()) {
+      const fs::path prefix = program.parent_path().parent_path();
+      add(prefix / "lib/warren/plugins");
+      add(prefix /
+          WARREN_PLUGIN_DIR); // of a tree that was installed somewhere else than configured
+   }
    add("/usr/local/lib/warren/plugins");
    add(WARREN_INSTALLED_PLUGIN_DIR);
    return out;

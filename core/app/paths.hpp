@@ -9,8 +9,8 @@
 namespace warren::app {
 
 /// Plugin folders in the order in which they are searched: the configuration's, $WARREN_PLUGIN_DIR,
-/// ../lib/warren/plugins beside the executable, third parties' under /usr/local, ours. They need
-/// not exist.
+/// ../lib/warren/plugins and the configured library folder beside the executable, third parties'
+/// under /usr/local, ours. They need not exist.
 std::vector<std::filesystem::path> plugin_search_path(const config::daemon& host);
 
 /// The running program, or empty when /proc is not there.
