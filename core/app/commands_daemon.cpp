@@ -141,7 +141,8 @@ int set_log_level(const command_context& c, const std::string& level) {
    if (auto parsed = base::log::parse_level(level); !parsed) return c.refuse(parsed.error());
    auto daemon = c.connect();
    if (!daemon) return c.refuse(daemon.error());
-   auto answer = (*daemon)->request("PUT", "/v1/log/level", json::object{{"level", level}}, answer_timeout);
+   auto answer =
+         (*daemon)->request("PUT", "/v1/log/level", json::object{{"level", level}}, answer_timeout);
    if (!answer) return c.refuse(answer.error());
    if (c.json)
       c.print(*answer);
@@ -170,7 +171,8 @@ void add_daemon_commands(CLI::App& root, command_context& c) {
    auto wanted = std::make_shared<std::string>();
    auto* levels = root.add_subcommand("log-level", "Change the log level of the running daemon");
    levels->add_option("LEVEL", *wanted, "trace, debug, info, warn or error")->required();
-   levels->callback([&c, wanted] { c.action = [&c, wanted] { return set_log_level(c, *wanted); }; });
+   levels->callback(
+         [&c, wanted] { c.action = [&c, wanted] { return set_log_level(c, *wanted); }; });
 }
 
 } // namespace warren::app

@@ -1,5 +1,6 @@
 #include "core/app/daemon.hpp"
 
+#include "core/app/daemon_notes.hpp"
 #include "core/app/exit_codes.hpp"
 #include "core/app/paths.hpp"
 #include "core/base/limits.hpp"
@@ -37,23 +38,6 @@ using base::fail;
 
 constexpr uint64_t second = 1'000'000'000;
 
-/// Tells systemd (Type=notify) where we are; nothing without $NOTIFY_SOCKET. See sd_notify(3).
-void notify_systemd(std::string_view state) {
-   const char* path = std::getenv("NOTIFY_SOCKET");
-   if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
-   sockaddr_un address{};
-   address.sun_family = AF_UNIX;
-   const std::string_view name(path);
-   if (name.size() >= sizeof address.sun_path) return;
-   std::copy(name.begin(), name.end(), address.sun_path);
-   if (name[0] == '@') address.sun_path[0] = '\0';
-   const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-   if (fd < 0) return;
-   (void)::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                  static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()));
-   ::close(fd);
-}
-
 /// What is known of a running network on the control thread.
 struct running {
    std::unique_ptr<mesh::network> network; // used on the shard only
@@ -74,11 +58,14 @@ class daemon final : public control::backend {
    control::daemon_info info() override;
    std::vector<std::string> networks() override;
    void status(const std::string& network, control::reply<mesh::network_status> done) override;
-   void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns, control::reply<mesh::ping_result> done) override;
+   void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
+             control::reply<mesh::ping_result> done) override;
    void reload(control::reply<control::reload_report> done) override;
    base::result<void> set_log_level(log::level level) override;
    std::vector<control::plugin_info> plugins() override;
-   std::vector<std::pair<std::string, std::string>> refused_plugins() override { return registry_.refused(); }
+   std::vector<std::pair<std::string, std::string>> refused_plugins() override {
+      return registry_.refused();
+   }
    void stop() override;
    std::vector<mesh::event> recent_events() override { return {events_.begin(), events_.end()}; }
    uint64_t subscribe(std::function<void(const mesh::event&)> on_event) override;
@@ -98,8 +85,7 @@ class daemon final : public control::backend {
    void stop_network(const std::string& name);
    void restart_failed(const std::string& name);
    void on_event(mesh::event event);
-   template <class Fn>
-   auto on_shard(Fn fn) -> decltype(fn());
+   template <class Fn> auto on_shard(Fn fn) -> decltype(fn());
    int start();
    void shut_down();
    void watch_signals();
@@ -113,6 +99,7 @@ class daemon final : public control::backend {
    std::unique_ptr<io::event_loop> loop_;
    std::thread shard_;
    std::map<std::string, running> networks_;
+   std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
    std::deque<mesh::event> events_;
    std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers_;
    uint64_t next_subscriber_ = 1;
@@ -120,13 +107,14 @@ class daemon final : public control::backend {
    int64_t started_wall_ns_ = 0;
 };
 
-/// Runs fn on the shard and waits. For changes, which are rare and bounded; queries are posted instead.
-template <class Fn>
-auto daemon::on_shard(Fn fn) -> decltype(fn()) {
+/// Runs fn on the shard and waits. For changes, which are rare and bounded; queries are posted
+/// instead.
+template <class Fn> auto daemon::on_shard(Fn fn) -> decltype(fn()) {
    std::packaged_task<decltype(fn())()> task(std::move(fn));
    auto done = task.get_future();
    auto shared = std::make_shared<decltype(task)>(std::move(task));
-   while (!loop_->post([shared] { (*shared)(); })) std::this_thread::yield(); // the shard empties its bounded queue each turn
+   while (!loop_->post([shared] { (*shared)(); }))
+      std::this_thread::yield(); // the shard empties its bounded queue each turn
    return done.get();
 }
 
@@ -134,7 +122,8 @@ config::schemas daemon::schemas() {
    config::schemas s;
    s.find = [this](uint32_t kind, std::string_view word) {
       auto found = registry_.find(kind, word);
-      return found ? config::plugin_schema{found->desc, ""} : config::plugin_schema{nullptr, found.error().text};
+      return found ? config::plugin_schema{found->desc, ""}
+                   : config::plugin_schema{nullptr, found.error().text};
    };
    s.all = [this](uint32_t kind) {
       std::vector<const wrn_plugin_desc*> all;
@@ -146,10 +135,11 @@ config::schemas daemon::schemas() {
 }
 
 config::loaded<config::settings> daemon::load() {
-   return config::load_all(options_.config, !options_.config_given, [this](const config::daemon& host) {
-      if (registry_.all().empty()) registry_.scan(plugin_search_path(host));
-      return schemas();
-   });
+   return config::load_all(options_.config, !options_.config_given,
+                           [this](const config::daemon& host) {
+                              if (registry_.all().empty()) registry_.scan(plugin_search_path(host));
+                              return schemas();
+                           });
 }
 
 base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const running* now) {
@@ -158,20 +148,28 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
    auto identity = trust::load(wanted.keys);
    if (!identity) {
       std::string text = "network '" + wanted.name + "': " + identity.error().text;
-      if (identity.error().code == errc::not_found) text = "network '" + wanted.name + "' has no keys; run 'warren key generate " + wanted.keys + "'";
-      return fail(identity.error().code == errc::not_found ? errc::config : identity.error().code, text);
+      if (identity.error().code == errc::not_found)
+         text = "network '" + wanted.name + "' has no keys; run 'warren key generate " +
+                wanted.keys + "'";
+      return fail(identity.error().code == errc::not_found ? errc::config : identity.error().code,
+                  text);
    }
    for (const config::peer& p : wanted.peers)
-      if (p.id == identity->signing.id && p.id) return fail(errc::config, p.where.file + ":" + std::to_string(p.where.line) + ":" + std::to_string(p.where.column) +
-                                                                       ": peer '" + p.name + "' has this node's own id");
+      if (p.id == identity->signing.id && p.id)
+         return fail(errc::config, p.where.file + ":" + std::to_string(p.where.line) + ":" +
+                                         std::to_string(p.where.column) + ": peer '" + p.name +
+                                         "' has this node's own id");
    plan.identity = std::make_shared<const trust::identity>(std::move(*identity));
-   const auto create = [&](uint32_t kind, const std::vector<config::plugin_use>& uses, const std::vector<config::plugin_use>& kept,
-                           std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
+   const auto create =
+         [&](uint32_t kind, const std::vector<config::plugin_use>& uses,
+             const std::vector<config::plugin_use>& kept,
+             std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
       std::vector<bool> taken(kept.size(), false);
       for (const config::plugin_use& use : uses) {
          out.push_back(nullptr);
          size_t same = 0;
-         while (same < kept.size() && (taken[same] || !(kept[same] == use))) same++;
+         while (same < kept.size() && (taken[same] || !(kept[same] == use)))
+            same++;
          if (same < kept.size()) {
             taken[same] = true;
             continue;
@@ -186,12 +184,19 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
    };
    std::vector<config::plugin_use> kept_transports, kept_discovery;
    if (now != nullptr) {
-      const auto works = [&](const config::plugin_use& use) { return std::find(now->failed.begin(), now->failed.end(), use.plugin) == now->failed.end(); };
-      std::copy_if(now->settings.transports.begin(), now->settings.transports.end(), std::back_inserter(kept_transports), works);
-      std::copy_if(now->settings.discovery.begin(), now->settings.discovery.end(), std::back_inserter(kept_discovery), works);
+      const auto works = [&](const config::plugin_use& use) {
+         return std::find(now->failed.begin(), now->failed.end(), use.plugin) == now->failed.end();
+      };
+      std::copy_if(now->settings.transports.begin(), now->settings.transports.end(),
+                   std::back_inserter(kept_transports), works);
+      std::copy_if(now->settings.discovery.begin(), now->settings.discovery.end(),
+                   std::back_inserter(kept_discovery), works);
    }
-   if (auto ok = create(WRN_KIND_TRANSPORT, wanted.transports, kept_transports, plan.transports); !ok) return ok.error();
-   if (auto ok = create(WRN_KIND_DISCOVERY, wanted.discovery, kept_discovery, plan.discovery); !ok) return ok.error();
+   if (auto ok = create(WRN_KIND_TRANSPORT, wanted.transports, kept_transports, plan.transports);
+       !ok)
+      return ok.error();
+   if (auto ok = create(WRN_KIND_DISCOVERY, wanted.discovery, kept_discovery, plan.discovery); !ok)
+      return ok.error();
    return plan;
 }
 
@@ -223,7 +228,13 @@ base::result<void> daemon::apply(const std::string& name, mesh::plan plan) {
          });
       });
    std::vector<std::unique_ptr<plugin::instance>> retired; // destroyed here, on the control thread
-   const auto applied = on_shard([&] { return r.network->apply(std::move(plan), retired); });
+   const auto applied = on_shard([&] {
+      auto done = r.network->apply(std::move(plan), retired);
+      const auto known =
+            std::find(on_shard_networks_.begin(), on_shard_networks_.end(), r.network.get());
+      if (done && known == on_shard_networks_.end()) on_shard_networks_.push_back(r.network.get());
+      return done;
+   });
    if (applied) {
       r.settings = settings;
       r.failed.clear();
@@ -238,6 +249,7 @@ void daemon::stop_network(const std::string& name) {
    if (it == networks_.end()) return;
    std::vector<std::unique_ptr<plugin::instance>> retired;
    on_shard([&] {
+      std::erase(on_shard_networks_, it->second.network.get());
       it->second.network->stop(retired);
       it->second.network.reset();
    });
@@ -247,8 +259,10 @@ void daemon::stop_network(const std::string& name) {
 
 void daemon::on_event(mesh::event event) {
    std::vector<log::field> fields{{"network", event.network}};
-   for (const auto& [key, value] : event.fields) fields.emplace_back(key, value);
-   log::write(event.name == "plugin.failed" ? log::level::error : log::level::info, event.name, fields);
+   for (const auto& [key, value] : event.fields)
+      fields.emplace_back(key, value);
+   log::write(event.name == "plugin.failed" ? log::level::error : log::level::info, event.name,
+              fields);
    if (event.name == "plugin.failed")
       if (const auto it = networks_.find(event.network); it != networks_.end()) {
          running& r = it->second;
@@ -257,12 +271,14 @@ void daemon::on_event(mesh::event event) {
          const auto now = static_cast<uint64_t>(event.wall_ns);
          r.restarts = now - r.failed_at > 86'400 * second ? 0 : r.restarts + 1;
          r.failed_at = now;
-         r.restart = std::make_unique<asio::steady_timer>(context_, std::chrono::seconds(std::min(60u, 1u << std::min(r.restarts, 6u))));
+         r.restart = std::make_unique<asio::steady_timer>(
+               context_, std::chrono::seconds(std::min(60u, 1u << std::min(r.restarts, 6u))));
          r.restart->async_wait([this, name = event.network](const boost::system::error_code& ec) {
             if (!ec) restart_failed(name);
          });
       }
-   for (const auto& [token, subscriber] : std::map(subscribers_)) subscriber(event);
+   for (const auto& [token, subscriber] : std::map(subscribers_))
+      subscriber(event);
    events_.push_back(std::move(event));
    if (events_.size() > limits::events_kept) events_.pop_front();
 }
@@ -271,7 +287,8 @@ void daemon::restart_failed(const std::string& name) {
    const auto it = networks_.find(name);
    if (it == networks_.end() || it->second.failed.empty()) return;
    auto plan = make_plan(it->second.settings, &it->second);
-   base::result<void> done = plan ? apply(name, std::move(*plan)) : base::result<void>(plan.error());
+   base::result<void> done =
+         plan ? apply(name, std::move(*plan)) : base::result<void>(plan.error());
    if (!done) log::error("plugin_not_restarted", {{"network", name}, {"why", done.error().text}});
 }
 
@@ -282,8 +299,10 @@ int daemon::start() {
    }
    auto loaded = load();
    if (!loaded.ok()) {
-      for (const auto& e : loaded.errors) std::fprintf(stderr, "%s\n", e.format().c_str());
-      std::fprintf(stderr, "warren: %zu mistake%s in the configuration; nothing was started\n", loaded.errors.size(), loaded.errors.size() == 1 ? "" : "s");
+      for (const auto& e : loaded.errors)
+         std::fprintf(stderr, "%s\n", e.format().c_str());
+      std::fprintf(stderr, "warren: %zu mistake%s in the configuration; nothing was started\n",
+                   loaded.errors.size(), loaded.errors.size() == 1 ? "" : "s");
       return exit_usage;
    }
    const auto refuse = [](const base::error& e) {
@@ -294,7 +313,8 @@ int daemon::start() {
    if (!options_.socket.empty()) host_.socket = options_.socket;
    if (options_.log_level) host_.log_level = *options_.log_level;
    if (auto ok = log::open({host_.log_file, host_.log_level}); !ok) return refuse(ok.error());
-   for (const auto& [module, why] : registry_.refused()) log::warn("plugin_refused", {{"module", module}, {"why", why}});
+   for (const auto& [module, why] : registry_.refused())
+      log::warn("plugin_refused", {{"module", module}, {"why", why}});
    auto loop = io::event_loop::create({});
    if (!loop) return refuse(loop.error());
    loop_ = std::move(*loop);
@@ -318,8 +338,8 @@ int daemon::start() {
    });
    on_shard([this] {
       loop_->on_network_changed([this] {
-         for (auto& [name, r] : networks_)
-            if (r.network) r.network->on_network_changed();
+         for (mesh::network* network : on_shard_networks_)
+            network->on_network_changed();
       });
    });
    for (auto& [name, plan] : ready->plans)
@@ -331,7 +351,8 @@ void daemon::shut_down() {
    if (server_) server_->stop();
    if (shard_.joinable()) {
       on_shard([this] { loop_->on_network_changed({}); });
-      while (!networks_.empty()) stop_network(networks_.begin()->first);
+      while (!networks_.empty())
+         stop_network(networks_.begin()->first);
       loop_->stop();
       shard_.join();
    }
@@ -360,7 +381,9 @@ int daemon::run() {
    if (started == exit_ok) {
       watch_signals();
       notify_systemd("READY=1");
-      log::info("started", {{"networks", uint64_t{networks_.size()}}, {"socket", host_.socket}, {"pid", int64_t{getpid()}}});
+      log::info("started", {{"networks", uint64_t{networks_.size()}},
+                            {"socket", host_.socket},
+                            {"pid", int64_t{getpid()}}});
       context_.run();
       notify_systemd("STOPPING=1");
       log::info("stopping");
@@ -376,12 +399,14 @@ void daemon::stop() {
 }
 
 control::daemon_info daemon::info() {
-   return {WARREN_VERSION, static_cast<uint64_t>(getpid()), started_wall_ns_, options_.config, log::threshold()};
+   return {WARREN_VERSION, static_cast<uint64_t>(getpid()), started_wall_ns_, options_.config,
+           log::threshold()};
 }
 
 std::vector<std::string> daemon::networks() {
    std::vector<std::string> names;
-   for (const auto& [name, r] : networks_) names.push_back(name);
+   for (const auto& [name, r] : networks_)
+      names.push_back(name);
    return names;
 }
 
@@ -396,11 +421,13 @@ void daemon::status(const std::string& name, control::reply<mesh::network_status
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
 }
 
-void daemon::ping(const std::string& name, std::string target, size_t bytes, uint64_t timeout_ns, control::reply<mesh::ping_result> done) {
+void daemon::ping(const std::string& name, std::string target, size_t bytes, uint64_t timeout_ns,
+                  control::reply<mesh::ping_result> done) {
    const auto it = networks_.find(name);
    if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
    mesh::network* network = it->second.network.get();
-   const bool posted = loop_->post([this, network, done, target = std::move(target), bytes, timeout_ns] {
+   const bool posted = loop_->post([this, network, done, target = std::move(target), bytes,
+                                    timeout_ns] {
       network->ping(target, bytes, timeout_ns, [this, done](base::result<mesh::ping_result> r) {
          asio::post(context_, [done, r = std::move(r)]() mutable { done(std::move(r)); });
       });
@@ -408,45 +435,21 @@ void daemon::ping(const std::string& name, std::string target, size_t bytes, uin
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
 }
 
-/// One sentence on what became different.
-std::string describe_change(const config::network& before, const config::network& after) {
-   const auto has = [](const std::vector<config::peer>& list, const config::peer& p) {
-      return std::find(list.begin(), list.end(), p) != list.end();
-   };
-   size_t added = 0, removed = 0, changed = 0;
-   for (const auto& p : after.peers) {
-      if (has(before.peers, p)) continue;
-      const bool known = std::any_of(before.peers.begin(), before.peers.end(), [&](const auto& q) { return q.name == p.name; });
-      (known ? changed : added)++;
-   }
-   for (const auto& p : before.peers)
-      removed += std::none_of(after.peers.begin(), after.peers.end(), [&](const auto& q) { return q.name == p.name; }) ? 1 : 0;
-   std::string text;
-   const auto say = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
-   if (added != 0) say(std::to_string(added) + " peers added");
-   if (removed != 0) say(std::to_string(removed) + " peers removed");
-   if (changed != 0) say(std::to_string(changed) + " peers changed");
-   for (const auto* list : {&after.transports, &after.discovery})
-      for (const auto& use : *list) {
-         const auto& old = list == &after.transports ? before.transports : before.discovery;
-         if (std::find(old.begin(), old.end(), use) == old.end()) say("'" + use.plugin + "' restarted");
-      }
-   if (before.interface != after.interface || before.mtu != after.mtu || before.offload != after.offload) say("interface changed");
-   return text.empty() ? "nothing restarted" : text;
-}
-
 void daemon::reload(control::reply<control::reload_report> done) {
    auto loaded = load();
    if (!loaded.ok()) {
       std::string text = "the configuration has mistakes; everything runs on as before";
-      for (const auto& e : loaded.errors) text += "\n" + e.format();
+      for (const auto& e : loaded.errors)
+         text += "\n" + e.format();
       return done(fail(errc::config, text));
    }
    auto ready = prepare(std::move(loaded.value));
-   if (!ready) return done(fail(ready.error().code, ready.error().text + "; everything runs on as before"));
+   if (!ready)
+      return done(fail(ready.error().code, ready.error().text + "; everything runs on as before"));
    control::reload_report report;
    const config::daemon& host = ready->settings.host;
-   if (host.socket != host_.socket && options_.socket.empty()) report.changes.push_back("control.socket changed: takes effect after a restart");
+   if (host.socket != host_.socket && options_.socket.empty())
+      report.changes.push_back("control.socket changed: takes effect after a restart");
    if (host.log_file != host_.log_file) {
       if (auto ok = log::open({host.log_file, host.log_level}); !ok) return done(ok.error());
    }
@@ -463,8 +466,10 @@ void daemon::reload(control::reply<control::reload_report> done) {
    for (auto& [name, plan] : ready->plans) {
       const auto it = networks_.find(name);
       const bool fresh = it == networks_.end();
-      const std::string change = fresh ? "started" : describe_change(it->second.settings, plan.settings);
-      if (auto ok = apply(name, std::move(plan)); !ok) return done(fail(ok.error().code, ok.error().text + "; this network runs on as before"));
+      const std::string change =
+            fresh ? "started" : describe_change(it->second.settings, plan.settings);
+      if (auto ok = apply(name, std::move(plan)); !ok)
+         return done(fail(ok.error().code, ok.error().text + "; this network runs on as before"));
       report.changes.push_back(name + ": " + change);
    }
    log::info("reloaded", {{"networks", uint64_t{networks_.size()}}});
@@ -479,7 +484,8 @@ base::result<void> daemon::set_log_level(log::level level) {
 std::vector<control::plugin_info> daemon::plugins() {
    std::vector<control::plugin_info> out;
    for (const auto& p : registry_.all())
-      out.push_back({p.desc->name, std::string(plugin::kind_name(p.desc->kind)), p.desc->id, p.desc->version, p.desc->license, p.desc->summary, p.from->path(), p.desc});
+      out.push_back({p.desc->name, std::string(plugin::kind_name(p.desc->kind)), p.desc->id,
+                     p.desc->version, p.desc->license, p.desc->summary, p.from->path(), p.desc});
    return out;
 }
 

@@ -8,8 +8,7 @@ namespace warren::base {
 
 namespace {
 
-template <class Int>
-bool parse_number(std::string_view text, Int& out) {
+template <class Int> bool parse_number(std::string_view text, Int& out) {
    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), out);
    return ec == std::errc{} && end == text.data() + text.size() && !text.empty();
 }

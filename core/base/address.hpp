@@ -12,7 +12,8 @@ namespace warren::base {
 
 /// "192.0.2.1", "2001:db8::1", "fe80::1%3" (scope by number). No port.
 result<wrn_addr> parse_address(std::string_view text);
-/// "192.0.2.0/24", "2001:db8::/32"; a bare address is a full-length prefix. Host bits must be zero unless `host_bits` allows them.
+/// "192.0.2.0/24", "2001:db8::/32"; a bare address is a full-length prefix. Host bits must be zero
+/// unless `host_bits` allows them.
 result<wrn_addr> parse_prefix(std::string_view text, bool host_bits = false);
 /// "192.0.2.1:51820", "[2001:db8::1]:51820", "[fe80::1%3]:51820".
 result<wrn_addr> parse_endpoint(std::string_view text);

@@ -23,14 +23,16 @@ std::string base58_encode(std::span<const uint8_t> bytes) {
          digit = static_cast<uint8_t>(carry % 58);
          carry /= 58;
       }
-      for (; carry != 0; carry /= 58) digits.push_back(static_cast<uint8_t>(carry % 58));
+      for (; carry != 0; carry /= 58)
+         digits.push_back(static_cast<uint8_t>(carry % 58));
    }
    std::string text;
    for (const uint8_t byte : bytes) {
       if (byte != 0) break;
       text += '1';
    }
-   for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit) text += alphabet58[*digit];
+   for (auto digit = digits.rbegin(); digit != digits.rend(); ++digit)
+      text += alphabet58[*digit];
    return text;
 }
 
@@ -87,7 +89,8 @@ bool base64_decode(std::string_view text, std::span<uint8_t> out) {
       }
       const uint32_t unused = left == 1 ? word & 0xffff : left == 2 ? word & 0xff : 0;
       if (unused != 0) return false;
-      for (size_t j = 0; j < left; j++) out[written++] = static_cast<uint8_t>(word >> (16 - 8 * j));
+      for (size_t j = 0; j < left; j++)
+         out[written++] = static_cast<uint8_t>(word >> (16 - 8 * j));
    }
    return true;
 }

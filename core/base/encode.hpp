@@ -1,4 +1,5 @@
-// Text forms of bytes: base58 (node ids), base64 (WireGuard keys), hex. Decoders are strict: one text per value.
+// Text forms of bytes: base58 (node ids), base64 (WireGuard keys), hex. Decoders are strict: one
+// text per value.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -14,7 +15,8 @@ namespace warren::base {
 
 /// Bitcoin's alphabet; leading zero bytes become leading '1'.
 std::string base58_encode(std::span<const uint8_t> bytes);
-/// Decodes into exactly out.size() bytes; false for a foreign character, another length, or an overlong text.
+/// Decodes into exactly out.size() bytes; false for a foreign character, another length, or an
+/// overlong text.
 bool base58_decode(std::string_view text, std::span<uint8_t> out);
 
 /// RFC 4648 section 4, with padding.

@@ -10,19 +10,32 @@ namespace warren::base {
 
 std::string_view to_string(errc code) {
    switch (code) {
-   case errc::invalid: return "invalid";
-   case errc::config: return "config";
-   case errc::not_found: return "not_found";
-   case errc::exists: return "exists";
-   case errc::permission: return "permission";
-   case errc::unavailable: return "unavailable";
-   case errc::in_use: return "in_use";
-   case errc::limit: return "limit";
-   case errc::io: return "io";
-   case errc::state: return "state";
-   case errc::timeout: return "timeout";
-   case errc::unsupported: return "unsupported";
-   case errc::internal: return "internal";
+   case errc::invalid:
+      return "invalid";
+   case errc::config:
+      return "config";
+   case errc::not_found:
+      return "not_found";
+   case errc::exists:
+      return "exists";
+   case errc::permission:
+      return "permission";
+   case errc::unavailable:
+      return "unavailable";
+   case errc::in_use:
+      return "in_use";
+   case errc::limit:
+      return "limit";
+   case errc::io:
+      return "io";
+   case errc::state:
+      return "state";
+   case errc::timeout:
+      return "timeout";
+   case errc::unsupported:
+      return "unsupported";
+   case errc::internal:
+      return "internal";
    }
    return "internal";
 }
@@ -40,22 +53,31 @@ error fail_errno(errc code, std::string text, int errno_value) {
 errc errc_of_errno(int errno_value) {
    switch (errno_value) {
    case EPERM:
-   case EACCES: return errc::permission;
+   case EACCES:
+      return errc::permission;
    case EADDRINUSE:
-   case EBUSY: return errc::in_use;
-   case EEXIST: return errc::exists;
+   case EBUSY:
+      return errc::in_use;
+   case EEXIST:
+      return errc::exists;
    case ENOENT:
    case ENODEV:
-   case ESRCH: return errc::not_found;
-   case EINVAL: return errc::invalid;
+   case ESRCH:
+      return errc::not_found;
+   case EINVAL:
+      return errc::invalid;
    case ENOMEM:
    case EMFILE:
    case ENFILE:
-   case ENOBUFS: return errc::limit;
-   case ETIMEDOUT: return errc::timeout;
+   case ENOBUFS:
+      return errc::limit;
+   case ETIMEDOUT:
+      return errc::timeout;
    case EOPNOTSUPP:
-   case EAFNOSUPPORT: return errc::unsupported;
-   default: return errc::io;
+   case EAFNOSUPPORT:
+      return errc::unsupported;
+   default:
+      return errc::io;
    }
 }
 

@@ -1,5 +1,6 @@
-// Results and errors of the core: values, never exceptions, for everything that can fail at run time.
-// An error is one sentence for a person (what, where, next step) plus a code that programs and exit codes use.
+// Results and errors of the core: values, never exceptions, for everything that can fail at run
+// time. An error is one sentence for a person (what, where, next step) plus a code that programs
+// and exit codes use.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -37,8 +38,7 @@ struct error {
 /// Carries an error out of result::value(); reaching it means a bug, since callers test first.
 [[noreturn]] void throw_exception_from_error(const error& e, const boost::source_location& loc);
 
-template <class T>
-using result = boost::system::result<T, error>;
+template <class T> using result = boost::system::result<T, error>;
 
 inline error fail(errc code, std::string text) { return error{code, std::move(text)}; }
 

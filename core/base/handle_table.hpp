@@ -1,5 +1,5 @@
-// Generational handles: the slot index in the low half, a generation in the high half. A stale handle finds nothing.
-// One owner, one thread.
+// Generational handles: the slot index in the low half, a generation in the high half. A stale
+// handle finds nothing. One owner, one thread.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 
 namespace warren::base {
 
-/// Owns objects of T and gives out handles that never mean another object later. Pointers stay valid until erase().
-template <class T>
-class handle_table {
+/// Owns objects of T and gives out handles that never mean another object later. Pointers stay
+/// valid until erase().
+template <class T> class handle_table {
  public:
    explicit handle_table(size_t size_max) : size_max_(size_max) {}
 
@@ -49,8 +49,7 @@ class handle_table {
    }
 
    /// Calls fn(handle, object) for each; fn must not insert or erase.
-   template <class Fn>
-   void each(Fn&& fn) const {
+   template <class Fn> void each(Fn&& fn) const {
       for (uint32_t i = 0; i < slots_.size(); i++)
          if (slots_[i].object) fn(handle_of(i), *slots_[i].object);
    }

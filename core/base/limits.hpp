@@ -1,4 +1,5 @@
-// Every bound of the core in one place, each with its reason. Overflow drops and counts, or refuses with a text.
+// Every bound of the core in one place, each with its reason. Overflow drops and counts, or refuses
+// with a text.
 #pragma once
 
 #include <cstddef>
@@ -6,10 +7,12 @@
 
 namespace warren::base::limits {
 
-/// Static peers of one network. Each costs a link and a few kilobytes; 1,000 is what one node is measured with, four times that is room.
+/// Static peers of one network. Each costs a link and a few kilobytes; 1,000 is what one node is
+/// measured with, four times that is room.
 inline constexpr size_t peers_max = 4096;
 
-/// Prefixes in the owner table of one network, from all peers: the figure of the routing designs we serve.
+/// Prefixes in the owner table of one network, from all peers: the figure of the routing designs we
+/// serve.
 inline constexpr size_t prefixes_max = 10000;
 
 /// Endpoints known per peer and discovery instance. More are never tried within a useful time.
@@ -42,13 +45,15 @@ inline constexpr size_t config_errors_max = 50;
 /// Flow cache entries of one network, a power of two: 64 bytes each, so half a megabyte.
 inline constexpr size_t flow_cache_entries = 8192;
 
-/// Slots of the packet pool of a shard: a few full batches in each direction plus what links stage while they handshake.
+/// Slots of the packet pool of a shard: a few full batches in each direction plus what links stage
+/// while they handshake.
 inline constexpr size_t packet_slots = 4096;
 
 /// Inner packets waiting in the core for one link that has no room, oldest dropped first.
 inline constexpr size_t link_queue_max = 256;
 
-/// Inner packets that wait until a peer's tunnel key is known, oldest dropped first: the first segments of a few connections.
+/// Inner packets that wait until a peer's tunnel key is known, oldest dropped first: the first
+/// segments of a few connections.
 inline constexpr size_t key_queue_max = 32;
 
 /// Closures posted to a shard from other threads and not yet run.
@@ -59,10 +64,12 @@ inline constexpr size_t control_connections_max = 64;
 inline constexpr size_t control_request_bytes_max = 64 << 10;
 inline constexpr size_t control_subscribers_max = 16;
 
-/// Events kept for `warren events` to show what happened before it was started, and queued for one slow subscriber.
+/// Events kept for `warren events` to show what happened before it was started, and queued for one
+/// slow subscriber.
 inline constexpr size_t events_kept = 256;
 
-/// Bytes of an interface name, NUL not counted (IFNAMSIZ - 1), and of network and peer names (a DNS label).
+/// Bytes of an interface name, NUL not counted (IFNAMSIZ - 1), and of network and peer names (a DNS
+/// label).
 inline constexpr size_t interface_name_max = 15;
 inline constexpr size_t name_max = 63;
 

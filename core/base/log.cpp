@@ -12,11 +12,16 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(level l) {
    switch (l) {
-   case level::trace: return spdlog::level::trace;
-   case level::debug: return spdlog::level::debug;
-   case level::info: return spdlog::level::info;
-   case level::warn: return spdlog::level::warn;
-   case level::error: return spdlog::level::err;
+   case level::trace:
+      return spdlog::level::trace;
+   case level::debug:
+      return spdlog::level::debug;
+   case level::info:
+      return spdlog::level::info;
+   case level::warn:
+      return spdlog::level::warn;
+   case level::error:
+      return spdlog::level::err;
    }
    return spdlog::level::info;
 }
@@ -46,11 +51,13 @@ std::shared_ptr<spdlog::logger>& logger() {
    return instance;
 }
 
-/// logfmt: quotes where a reader could misread, control characters escaped so that a name cannot forge a line.
+/// logfmt: quotes where a reader could misread, control characters escaped so that a name cannot
+/// forge a line.
 void append_value(std::string& out, std::string_view value) {
    bool plain = !value.empty();
    for (const char c : value)
-      if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == 127) plain = false;
+      if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == 127)
+         plain = false;
    if (plain) {
       out += value;
       return;
@@ -83,11 +90,16 @@ result<level> parse_level(std::string_view text) {
 
 std::string_view to_string(level l) {
    switch (l) {
-   case level::trace: return "trace";
-   case level::debug: return "debug";
-   case level::info: return "info";
-   case level::warn: return "warn";
-   case level::error: return "error";
+   case level::trace:
+      return "trace";
+   case level::debug:
+      return "debug";
+   case level::info:
+      return "info";
+   case level::warn:
+      return "warn";
+   case level::error:
+      return "error";
    }
    return "info";
 }
@@ -126,11 +138,16 @@ void set_threshold(level l) { logger()->set_level(to_spdlog(l)); }
 
 level threshold() {
    switch (logger()->level()) {
-   case spdlog::level::trace: return level::trace;
-   case spdlog::level::debug: return level::debug;
-   case spdlog::level::warn: return level::warn;
-   case spdlog::level::err: return level::error;
-   default: return level::info;
+   case spdlog::level::trace:
+      return level::trace;
+   case spdlog::level::debug:
+      return level::debug;
+   case spdlog::level::warn:
+      return level::warn;
+   case spdlog::level::err:
+      return level::error;
+   default:
+      return level::info;
    }
 }
 

@@ -1,5 +1,5 @@
-// Structured logging: an event name and typed fields, written by spdlog to stderr, the journal or a file.
-// Levels change at run time. Thread-safe; never called on the packet path.
+// Structured logging: an event name and typed fields, written by spdlog to stderr, the journal or a
+// file. Levels change at run time. Thread-safe; never called on the packet path.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -32,7 +32,8 @@ struct field {
    field(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
 };
 
-/// Where lines go. Empty file: stderr, with syslog priority prefixes when the journal is listening ($JOURNAL_STREAM).
+/// Where lines go. Empty file: stderr, with syslog priority prefixes when the journal is listening
+/// ($JOURNAL_STREAM).
 struct target {
    std::string file;
    level threshold = level::info;
@@ -46,9 +47,17 @@ void write(level l, std::string_view event, std::span<const field> fields);
 inline void write(level l, std::string_view event, std::initializer_list<field> fields = {}) {
    write(l, event, std::span<const field>(fields.begin(), fields.size()));
 }
-inline void debug(std::string_view e, std::initializer_list<field> f = {}) { write(level::debug, e, f); }
-inline void info(std::string_view e, std::initializer_list<field> f = {}) { write(level::info, e, f); }
-inline void warn(std::string_view e, std::initializer_list<field> f = {}) { write(level::warn, e, f); }
-inline void error(std::string_view e, std::initializer_list<field> f = {}) { write(level::error, e, f); }
+inline void debug(std::string_view e, std::initializer_list<field> f = {}) {
+   write(level::debug, e, f);
+}
+inline void info(std::string_view e, std::initializer_list<field> f = {}) {
+   write(level::info, e, f);
+}
+inline void warn(std::string_view e, std::initializer_list<field> f = {}) {
+   write(level::warn, e, f);
+}
+inline void error(std::string_view e, std::initializer_list<field> f = {}) {
+   write(level::error, e, f);
+}
 
 } // namespace warren::base::log

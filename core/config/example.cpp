@@ -1,4 +1,5 @@
-// The commented examples behind `warren config example`. A test loads what they print, so they cannot drift from the loader.
+// The commented examples behind `warren config example`. A test loads what they print, so they
+// cannot drift from the loader.
 #include "core/config/load.hpp"
 
 namespace warren::config {
@@ -6,14 +7,16 @@ namespace warren::config {
 namespace {
 
 void append_plugin(std::string& out, const wrn_plugin_desc& desc) {
-   const std::string table = std::string(desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") + desc.name;
+   const std::string table =
+         std::string(desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") + desc.name;
    out += "# " + std::string(desc.name) + ": " + desc.summary + "\n";
    out += "[" + table + "]\n";
    for (const wrn_param* p = desc.params; p != nullptr && p->name != nullptr; p++) {
       out += std::string("# ") + p->help;
       if (p->range != nullptr) out += std::string(" (") + p->range + ")";
       out += "\n";
-      out += std::string(p->deflt == nullptr ? "# " : "") + p->name + " = " + (p->deflt == nullptr ? "…" : p->deflt) + "\n";
+      out += std::string(p->deflt == nullptr ? "# " : "") + p->name + " = " +
+             (p->deflt == nullptr ? "…" : p->deflt) + "\n";
    }
 }
 
@@ -57,13 +60,15 @@ plugin = "wireguard"               # the one word
 listen = "[::]:51820"              # "auto": a port the system chooses
 
 )";
-   for (const wrn_plugin_desc* desc : plugins.all(WRN_KIND_TRANSPORT)) append_plugin(out, *desc);
+   for (const wrn_plugin_desc* desc : plugins.all(WRN_KIND_TRANSPORT))
+      append_plugin(out, *desc);
    out += R"(
 [[discovery]]
 plugin = "static"
 
 )";
-   for (const wrn_plugin_desc* desc : plugins.all(WRN_KIND_DISCOVERY)) append_plugin(out, *desc);
+   for (const wrn_plugin_desc* desc : plugins.all(WRN_KIND_DISCOVERY))
+      append_plugin(out, *desc);
    out += R"(
 [[peer]]                           # a Warren node, known by its node id
 name = "nas"

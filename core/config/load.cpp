@@ -23,10 +23,14 @@ base::result<std::string> read_file(const fs::path& file) {
    std::error_code ec;
    const auto size = fs::file_size(file, ec);
    if (ec)
-      return base::fail(ec == std::errc::no_such_file_or_directory ? base::errc::not_found : base::errc_of_errno(ec.value()),
+      return base::fail(ec == std::errc::no_such_file_or_directory
+                              ? base::errc::not_found
+                              : base::errc_of_errno(ec.value()),
                         "cannot read it: " + ec.message());
    if (size > limits::config_bytes_max)
-      return base::fail(base::errc::limit, "the file has more than " + std::to_string(limits::config_bytes_max) + " bytes");
+      return base::fail(base::errc::limit, "the file has more than " +
+                                                 std::to_string(limits::config_bytes_max) +
+                                                 " bytes");
    std::ifstream in(file, std::ios::binary);
    std::ostringstream text;
    text << in.rdbuf();
@@ -34,52 +38,12 @@ base::result<std::string> read_file(const fs::path& file) {
    return text.str();
 }
 
-/// The first byte beyond ASCII outside strings and comments, or npos. TOML has none there, and toml++ 3.3 has undefined behaviour for some
-/// (its issue 190), so the parser must not see them.
-size_t foreign_character(std::string_view text) {
-   for (size_t i = 0; i < text.size(); i++) {
-      const char c = text[i];
-      if (static_cast<unsigned char>(c) >= 0x80) return i;
-      if (c == '#') {
-         i = text.find('\n', i);
-         if (i == std::string_view::npos) break;
-      } else if (c == '"' || c == '\'') {
-         const std::string triple(3, c);
-         const bool multiline = text.substr(i, 3) == triple;
-         i += multiline ? 3 : 1;
-         for (; i < text.size(); i++) {
-            if (c == '"' && text[i] == '\\')
-               i++;
-            else if (multiline ? text.substr(i, 3) == triple : text[i] == c || text[i] == '\n')
-               break;
-         }
-         if (multiline) i += 2;
-      }
-   }
-   return std::string_view::npos;
-}
-
-/// Parses, or adds the syntax error.
-std::optional<toml::table> parse(std::string_view text, error_list& errors) {
-   const size_t mark = text.starts_with("\xef\xbb\xbf") ? 3 : 0;
-   if (const size_t at = foreign_character(text.substr(mark)); at != std::string_view::npos) {
-      const std::string_view before = text.substr(mark, at);
-      const auto line = static_cast<uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
-      const size_t line_start = before.rfind('\n') + 1; // npos + 1 is 0
-      errors.add(location{errors.file(), line, static_cast<uint32_t>(before.size() - line_start + 1)},
-                 "not valid TOML: a character beyond ASCII outside of quotes; write keys and values that have one in quotes");
-      return std::nullopt;
-   }
-   auto parsed = toml::parse(text, errors.file());
-   if (parsed) return std::move(parsed).table();
-   errors.add(parsed.error().source(), "not valid TOML: " + std::string(parsed.error().description()));
-   return std::nullopt;
-}
-
 bool is_name(std::string_view text) {
-   return !text.empty() && text.size() <= limits::name_max && std::all_of(text.begin(), text.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-   });
+   return !text.empty() && text.size() <= limits::name_max &&
+          std::all_of(text.begin(), text.end(), [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '_' || c == '.';
+          });
 }
 
 std::string host_name() {
@@ -106,21 +70,26 @@ daemon read_daemon(const toml::table& table, const fs::path& file, error_list& e
          else
             log.fail("level", level.error().text);
       }
-      if (auto v = log.string("file")) d.log_file = v->empty() ? "" : resolve_path(*v, folder).string();
+      if (auto v = log.string("file"))
+         d.log_file = v->empty() ? "" : resolve_path(*v, folder).string();
       log.finish();
    }
    if (const toml::table* t = in.table("control")) {
       table_reader control(*t, "[control]", errors);
       if (auto v = control.string("socket")) {
          d.socket = resolve_path(*v, folder);
-         if (d.socket.size() > 107) control.fail("socket", "'socket' has more than 107 bytes, which is what a unix socket's path can have");
+         if (d.socket.size() > 107)
+            control.fail(
+                  "socket",
+                  "'socket' has more than 107 bytes, which is what a unix socket's path can have");
       }
       if (auto v = control.string("group")) d.socket_group = *v;
       control.finish();
    }
    if (const toml::table* t = in.table("plugins")) {
       table_reader plugins(*t, "[plugins]", errors);
-      for (auto& dir : plugins.strings("dirs")) d.plugin_dirs.push_back(resolve_path(dir.value, folder));
+      for (auto& dir : plugins.strings("dirs"))
+         d.plugin_dirs.push_back(resolve_path(dir.value, folder));
       plugins.finish();
    }
    in.finish();
@@ -131,15 +100,20 @@ daemon read_daemon(const toml::table& table, const fs::path& file, error_list& e
 
 class network_reader {
  public:
-   network_reader(const fs::path& file, const daemon& host, const schemas& plugins, error_list& errors)
-       : file_(file), folder_(file.parent_path()), host_(host), plugins_(plugins), errors_(errors) {}
+   network_reader(const fs::path& file, const daemon& host, const schemas& plugins,
+                  error_list& errors)
+       : file_(file), folder_(file.parent_path()), host_(host), plugins_(plugins), errors_(errors) {
+   }
 
    network read(const toml::table& table) {
       network n;
       n.file = file_;
       n.name = file_.stem();
       if (!is_name(n.name))
-         errors_.add(table.source(), "'" + n.name + "' is not a network name; use letters, digits, '-', '_' and '.', at most 63");
+         errors_.add(
+               table.source(),
+               "'" + n.name +
+                     "' is not a network name; use letters, digits, '-', '_' and '.', at most 63");
       n.interface = n.name.substr(0, limits::interface_name_max);
       n.keys = fs::path(host_.state_dir) / n.name / "keys";
       n.node_name = host_name();
@@ -148,7 +122,8 @@ class network_reader {
       if (const toml::table* t = in.table("node")) read_node(*t, n);
       n.transports = read_uses(in.tables("transport"), WRN_KIND_TRANSPORT, table);
       n.discovery = read_uses(in.tables("discovery"), WRN_KIND_DISCOVERY, table);
-      for (const toml::table* t : in.tables("peer")) read_peer(*t, n);
+      for (const toml::table* t : in.tables("peer"))
+         read_peer(*t, n);
       in.finish();
       check_peers(n);
       check_listen(n);
@@ -160,12 +135,14 @@ class network_reader {
       table_reader in(table, "[network]", errors_);
       if (auto v = in.string("interface")) {
          n.interface = *v;
-         const bool good =
-               !v->empty() && v->size() <= limits::interface_name_max && *v != "." && *v != ".." &&
-               std::none_of(v->begin(), v->end(), [](unsigned char c) { return c <= ' ' || c == '/' || c == ':' || c == '%' || c > 126; });
+         const bool good = !v->empty() && v->size() <= limits::interface_name_max && *v != "." &&
+                           *v != ".." && std::none_of(v->begin(), v->end(), [](unsigned char c) {
+                              return c <= ' ' || c == '/' || c == ':' || c == '%' || c > 126;
+                           });
          if (!good)
-            in.fail("interface",
-                    "'interface' is \"" + *v + "\"; expected an interface name of 1 to 15 characters without spaces, '/', ':' and '%'");
+            in.fail("interface", "'interface' is \"" + *v +
+                                       "\"; expected an interface name of 1 to 15 characters "
+                                       "without spaces, '/', ':' and '%'");
       }
       if (auto v = in.integer("mtu", 1280, 65535 - 80)) n.mtu = static_cast<uint32_t>(*v);
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
@@ -178,7 +155,9 @@ class network_reader {
       table_reader in(table, "[node]", errors_);
       if (auto v = in.string("name")) {
          n.node_name = *v;
-         if (!is_name(*v)) in.fail("name", "'name' is \"" + *v + "\"; expected letters, digits, '-', '_' and '.', at most 63");
+         if (!is_name(*v))
+            in.fail("name", "'name' is \"" + *v +
+                                  "\"; expected letters, digits, '-', '_' and '.', at most 63");
       }
       for (const auto& item : in.strings("addresses")) {
          if (auto a = base::parse_prefix(item.value, true))
@@ -190,7 +169,8 @@ class network_reader {
    }
 
    /// The words of a kind whose sub-tables may stand in a [[transport]] or [[discovery]].
-   std::vector<plugin_use> read_uses(const std::vector<const toml::table*>& tables, uint32_t kind, const toml::table& whole) {
+   std::vector<plugin_use> read_uses(const std::vector<const toml::table*>& tables, uint32_t kind,
+                                     const toml::table& whole) {
       const bool transport = kind == WRN_KIND_TRANSPORT;
       const std::string name = transport ? "[[transport]]" : "[[discovery]]";
       std::vector<plugin_use> uses;
@@ -202,7 +182,9 @@ class network_reader {
             use.plugin = *v;
             use.where = in.where("plugin");
          } else if (!in.has("plugin")) {
-            errors_.add(in.where(), "missing key " + in.called("plugin") + "; name a plugin, 'warren plugin list' shows which there are");
+            errors_.add(in.where(),
+                        "missing key " + in.called("plugin") +
+                              "; name a plugin, 'warren plugin list' shows which there are");
          }
          if (transport)
             if (auto v = in.string("listen"); v && *v != "auto") {
@@ -211,8 +193,10 @@ class network_reader {
                else
                   in.fail("listen", in.called("listen") + ": " + a.error().text + ", or \"auto\"");
             }
-         const plugin_schema selected = use.plugin.empty() ? plugin_schema{} : plugins_.find(kind, use.plugin);
-         if (!use.plugin.empty() && selected.desc == nullptr) in.fail("plugin", selected.unknown_text);
+         const plugin_schema selected =
+               use.plugin.empty() ? plugin_schema{} : plugins_.find(kind, use.plugin);
+         if (!use.plugin.empty() && selected.desc == nullptr)
+            in.fail("plugin", selected.unknown_text);
          bool selected_read = false;
          for (const wrn_plugin_desc* desc : plugins_.all(kind)) {
             if (!in.has(desc->name)) continue;
@@ -225,14 +209,17 @@ class network_reader {
             }
          }
          if (selected.desc != nullptr && !selected_read) {
-            const toml::table* sub = in.has(selected.desc->name) ? in.table(selected.desc->name) : nullptr;
+            const toml::table* sub =
+                  in.has(selected.desc->name) ? in.table(selected.desc->name) : nullptr;
             use.values = read_plugin_values(sub, *selected.desc, use.where, folder_, errors_);
          }
          in.finish();
          uses.push_back(std::move(use));
       }
       if (uses.size() > limits::plugins_per_network_max)
-         errors_.add(whole.source(), "more than " + std::to_string(limits::plugins_per_network_max) + " " + name + " tables");
+         errors_.add(whole.source(), "more than " +
+                                           std::to_string(limits::plugins_per_network_max) + " " +
+                                           name + " tables");
       if (uses.empty()) { // the everyday case needs neither table
          plugin_use use;
          use.plugin = transport ? "wireguard" : "static";
@@ -254,9 +241,11 @@ class network_reader {
       if (auto v = in.string("name")) {
          p.name = *v;
          if (!is_name(*v))
-            in.fail("name", in.called("name") + " is \"" + *v + "\"; expected letters, digits, '-', '_' and '.', at most 63");
+            in.fail("name", in.called("name") + " is \"" + *v +
+                                  "\"; expected letters, digits, '-', '_' and '.', at most 63");
       } else if (!in.has("name")) {
-         errors_.add(in.where(), "missing key 'name' in [[peer]]; any name of your choice, status and commands use it");
+         errors_.add(in.where(), "missing key 'name' in [[peer]]; any name of your choice, status "
+                                 "and commands use it");
       }
       if (auto v = in.string("id")) {
          if (auto id = crypto::parse_node_id(*v))
@@ -271,14 +260,15 @@ class network_reader {
             in.fail("tunnel_key", key.error().text);
       }
       if (!in.has("id") && !in.has("tunnel_key"))
-         errors_.add(in.where(),
-                     "[[peer]] needs 'id' (a Warren node, 'warren key show' prints it) or 'tunnel_key' (a WireGuard peer, its public key)");
+         errors_.add(in.where(), "[[peer]] needs 'id' (a Warren node, 'warren key show' prints it) "
+                                 "or 'tunnel_key' (a WireGuard peer, its public key)");
       read_psk(in, p);
       for (const auto& item : in.strings("addresses")) {
          auto a = base::parse_prefix(item.value);
          if (a && a->prefix_len != base::address_bits(*a))
-            errors_.add(item.where,
-                        "\"" + item.value + "\" is a prefix; 'addresses' are the peer's own, prefixes behind it belong into 'routes'");
+            errors_.add(item.where, "\"" + item.value +
+                                          "\" is a prefix; 'addresses' are the peer's own, "
+                                          "prefixes behind it belong into 'routes'");
          else if (a)
             p.addresses.push_back(*a);
          else
@@ -292,12 +282,14 @@ class network_reader {
       }
       const auto endpoints = in.strings("endpoints");
       if (endpoints.size() > limits::endpoints_per_peer_max)
-         in.fail("endpoints", "more than " + std::to_string(limits::endpoints_per_peer_max) + " endpoints");
+         in.fail("endpoints",
+                 "more than " + std::to_string(limits::endpoints_per_peer_max) + " endpoints");
       for (const auto& item : endpoints) {
          check_endpoint(item);
          p.endpoints.push_back(item.value);
       }
-      if (auto v = in.duration("keepalive", 0, 65535ll * 1'000'000'000)) p.keepalive_s = static_cast<uint32_t>(*v / 1'000'000'000);
+      if (auto v = in.duration("keepalive", 0, 65535ll * 1'000'000'000))
+         p.keepalive_s = static_cast<uint32_t>(*v / 1'000'000'000);
       in.finish();
       n.peers.push_back(std::move(p));
    }
@@ -310,7 +302,8 @@ class network_reader {
          if (auto key = crypto::parse_tunnel_key(*text))
             p.psk = *key;
          else
-            in.fail("psk", "'psk' in [[peer]] is not a preshared key; expected 44 base64 characters, as 'wg genpsk' prints");
+            in.fail("psk", "'psk' in [[peer]] is not a preshared key; expected 44 base64 "
+                           "characters, as 'wg genpsk' prints");
       }
       if (file) {
          if (auto secret = crypto::load_secret(resolve_path(*file, folder_))) {
@@ -325,7 +318,8 @@ class network_reader {
    /// "<transport>://[key_…@]host:port"
    void check_endpoint(const table_reader::item& item) {
       const std::string expected =
-            "; expected transport://host:port, for example \"wireguard://nas.example.net:51820\" or \"wireguard://[2001:db8::1]:51820\"";
+            "; expected transport://host:port, for example \"wireguard://nas.example.net:51820\" "
+            "or \"wireguard://[2001:db8::1]:51820\"";
       const auto bad = [&](std::string_view why) {
          errors_.add(item.where, "endpoint \"" + item.value + "\" " + std::string(why) + expected);
       };
@@ -343,43 +337,57 @@ class network_reader {
       if (colon == std::string_view::npos || colon == 0) return bad("lacks host or port");
       const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
       const bool digits =
-            !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-      if (!digits || std::stoi(std::string(port)) < 1 || std::stoi(std::string(port)) > 65535) return bad("has no port from 1 to 65535");
+            !port.empty() && port.size() <= 5 &&
+            std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+      if (!digits || std::stoi(std::string(port)) < 1 || std::stoi(std::string(port)) > 65535)
+         return bad("has no port from 1 to 65535");
       if (host.front() == '[') {
-         if (host.back() != ']' || !base::parse_address(host.substr(1, host.size() - 2))) return bad("has no IPv6 address in its brackets");
+         if (host.back() != ']' || !base::parse_address(host.substr(1, host.size() - 2)))
+            return bad("has no IPv6 address in its brackets");
       } else {
-         const bool name = host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-                              return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
-                           });
+         const bool name =
+               host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+                  return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+               });
          if (!name) return bad("has no host name or address");
       }
-      if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, word); schema.desc == nullptr)
+      if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, word);
+          schema.desc == nullptr)
          errors_.add(item.where, "endpoint \"" + item.value + "\": " + schema.unknown_text);
    }
 
    void check_peers(const network& n) {
       if (n.peers.size() > limits::peers_max)
-         errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::peers_max) + " peers");
+         errors_.add(location{file_, 0, 0},
+                     "more than " + std::to_string(limits::peers_max) + " peers");
       std::map<std::string, const peer*> names, keys;
       std::map<std::string, const peer*> owners;
-      const auto unique = [&](auto& seen, const std::string& key, const peer& p, const std::string& what) {
+      const auto unique = [&](auto& seen, const std::string& key, const peer& p,
+                              const std::string& what) {
          const auto [it, fresh] = seen.emplace(key, &p);
          if (!fresh && it->second != &p)
-            errors_.add(p.where, what + " is already that of the peer in line " + std::to_string(it->second->where.line));
+            errors_.add(p.where, what + " is already that of the peer in line " +
+                                       std::to_string(it->second->where.line));
       };
       for (const peer& p : n.peers) {
          if (!p.name.empty()) unique(names, p.name, p, "name '" + p.name + "'");
-         if (p.id) unique(keys, crypto::format_node_id(*p.id), p, "node id " + crypto::format_node_id(*p.id));
+         if (p.id)
+            unique(keys, crypto::format_node_id(*p.id), p,
+                   "node id " + crypto::format_node_id(*p.id));
          if (p.tunnel_key)
-            unique(keys, crypto::format_tunnel_key(*p.tunnel_key), p, "tunnel key " + crypto::format_tunnel_key(*p.tunnel_key));
+            unique(keys, crypto::format_tunnel_key(*p.tunnel_key), p,
+                   "tunnel key " + crypto::format_tunnel_key(*p.tunnel_key));
          for (const auto* list : {&p.addresses, &p.routes})
-            for (const wrn_addr& prefix : *list) unique(owners, base::format_prefix(prefix), p, base::format_prefix(prefix));
+            for (const wrn_addr& prefix : *list)
+               unique(owners, base::format_prefix(prefix), p, base::format_prefix(prefix));
          for (const wrn_addr& own : n.addresses)
             for (const wrn_addr& a : p.addresses)
-               if (base::same_address(own, a)) errors_.add(p.where, base::format_address(a) + " is this node's own address");
+               if (base::same_address(own, a))
+                  errors_.add(p.where, base::format_address(a) + " is this node's own address");
       }
       if (owners.size() > limits::prefixes_max)
-         errors_.add(location{file_, 0, 0}, "more than " + std::to_string(limits::prefixes_max) + " addresses and routes");
+         errors_.add(location{file_, 0, 0},
+                     "more than " + std::to_string(limits::prefixes_max) + " addresses and routes");
    }
 
    void check_listen(const network& n) {
@@ -387,8 +395,10 @@ class network_reader {
          for (size_t j = 0; j < i; j++) {
             const auto &a = n.transports[i].listen, &b = n.transports[j].listen;
             if (a && b && a->port == b->port && a->port != 0)
-               errors_.add(n.transports[i].where, "port " + std::to_string(a->port) + " is already that of the transport in line " +
-                                                        std::to_string(n.transports[j].where.line));
+               errors_.add(n.transports[i].where,
+                           "port " + std::to_string(a->port) +
+                                 " is already that of the transport in line " +
+                                 std::to_string(n.transports[j].where.line));
          }
    }
 
@@ -408,19 +418,21 @@ loaded<daemon> load_daemon(const fs::path& file, bool may_be_missing) {
    if (!text) {
       if (text.error().code == base::errc::not_found && may_be_missing) return out;
       errors.add(location{file, 0, 0}, text.error().text);
-   } else if (auto table = parse(*text, errors)) {
+   } else if (auto table = parse_toml(*text, errors)) {
       out.value = read_daemon(*table, file, errors);
    }
    out.errors = errors.take();
    return out;
 }
 
-loaded<network> parse_network(std::string_view text, const fs::path& file, const daemon& host, const schemas& plugins) {
+loaded<network> parse_network(std::string_view text, const fs::path& file, const daemon& host,
+                              const schemas& plugins) {
    error_list errors(file);
    loaded<network> out;
    if (text.size() > limits::config_bytes_max)
-      errors.add(location{file, 0, 0}, "the file has more than " + std::to_string(limits::config_bytes_max) + " bytes");
-   else if (auto table = parse(text, errors))
+      errors.add(location{file, 0, 0},
+                 "the file has more than " + std::to_string(limits::config_bytes_max) + " bytes");
+   else if (auto table = parse_toml(text, errors))
       out.value = network_reader(file, host, plugins, errors).read(*table);
    out.errors = errors.take();
    return out;
@@ -434,7 +446,8 @@ loaded<network> load_network(const fs::path& file, const daemon& host, const sch
    return out;
 }
 
-loaded<settings> load_all(const fs::path& warren_toml, bool may_be_missing, const std::function<schemas(const daemon&)>& plugins) {
+loaded<settings> load_all(const fs::path& warren_toml, bool may_be_missing,
+                          const std::function<schemas(const daemon&)>& plugins) {
    loaded<settings> out;
    auto host = load_daemon(warren_toml, may_be_missing);
    out.errors = std::move(host.errors);
@@ -444,10 +457,12 @@ loaded<settings> load_all(const fs::path& warren_toml, bool may_be_missing, cons
    std::error_code ec;
    std::vector<fs::path> files;
    for (const auto& entry : fs::directory_iterator(out.value.host.networks_dir, ec))
-      if (entry.path().extension() == ".toml" && entry.is_regular_file()) files.push_back(entry.path());
+      if (entry.path().extension() == ".toml" && entry.is_regular_file())
+         files.push_back(entry.path());
    std::sort(files.begin(), files.end());
    if (files.size() > limits::networks_max) {
-      out.errors.push_back({{out.value.host.networks_dir, 0, 0}, "more than " + std::to_string(limits::networks_max) + " networks"});
+      out.errors.push_back({{out.value.host.networks_dir, 0, 0},
+                            "more than " + std::to_string(limits::networks_max) + " networks"});
       return out;
    }
    std::map<std::string, std::string> interfaces;
@@ -458,15 +473,17 @@ loaded<settings> load_all(const fs::path& warren_toml, bool may_be_missing, cons
       if (!n.ok()) continue;
       const auto [it, fresh] = interfaces.emplace(n.value.interface, n.value.name);
       if (!fresh)
-         out.errors.push_back(
-               {{file, 0, 0},
-                "interface '" + n.value.interface + "' is already that of network '" + it->second + "'; set network.interface"});
+         out.errors.push_back({{file, 0, 0},
+                               "interface '" + n.value.interface +
+                                     "' is already that of network '" + it->second +
+                                     "'; set network.interface"});
       for (const plugin_use& use : n.value.transports)
          if (use.listen && use.listen->port != 0) {
             const auto [port, free] = ports.emplace(use.listen->port, n.value.name);
             if (!free && port->second != n.value.name)
-               out.errors.push_back(
-                     {use.where, "port " + std::to_string(use.listen->port) + " is already that of network '" + port->second + "'"});
+               out.errors.push_back({use.where, "port " + std::to_string(use.listen->port) +
+                                                      " is already that of network '" +
+                                                      port->second + "'"});
          }
       out.value.networks.push_back(std::move(n.value));
    }

@@ -1,7 +1,8 @@
 // From TOML files to config::settings: strict, and all errors of a file at once.
 //
-// Unknown keys, wrong types and values out of range are errors with file, line, column, what was expected and the nearest valid key.
-// Sub-tables of plugins that are not selected are validated too, so that changing the one word cannot uncover old mistakes. Control thread.
+// Unknown keys, wrong types and values out of range are errors with file, line, column, what was
+// expected and the nearest valid key. Sub-tables of plugins that are not selected are validated
+// too, so that changing the one word cannot uncover old mistakes. Control thread.
 #pragma once
 
 #include "core/config/model.hpp"
@@ -23,14 +24,14 @@ struct config_error {
 };
 
 /// Either a value or every error found.
-template <class T>
-struct loaded {
+template <class T> struct loaded {
    T value{};
    std::vector<config_error> errors;
    bool ok() const { return errors.empty(); }
 };
 
-/// Tells which keys a plugin has. Null desc for an unknown word; then `unknown_text` says what there is.
+/// Tells which keys a plugin has. Null desc for an unknown word; then `unknown_text` says what
+/// there is.
 struct plugin_schema {
    const wrn_plugin_desc* desc = nullptr;
    std::string unknown_text;
@@ -42,18 +43,22 @@ struct schemas {
    std::function<std::vector<const wrn_plugin_desc*>(uint32_t kind)> all;
 };
 
-/// Reads warren.toml only (no plugins needed); a missing file is the defaults when `may_be_missing`.
+/// Reads warren.toml only (no plugins needed); a missing file is the defaults when
+/// `may_be_missing`.
 loaded<daemon> load_daemon(const std::filesystem::path& file, bool may_be_missing);
 
 /// Reads one network file. `text_override` is for tests, fuzzing and import.
-loaded<network> load_network(const std::filesystem::path& file, const daemon& host, const schemas& plugins);
-loaded<network> parse_network(std::string_view text, const std::filesystem::path& file, const daemon& host, const schemas& plugins);
+loaded<network> load_network(const std::filesystem::path& file, const daemon& host,
+                             const schemas& plugins);
+loaded<network> parse_network(std::string_view text, const std::filesystem::path& file,
+                              const daemon& host, const schemas& plugins);
 
 /// All of it, with the checks across networks (names, interfaces, ports).
 loaded<settings> load_all(const std::filesystem::path& warren_toml, bool may_be_missing,
                           const std::function<schemas(const daemon&)>& plugins);
 
-/// The candidate most like `word`, or empty when none is near (Damerau-Levenshtein distance at most a third of the length, at least 1).
+/// The candidate most like `word`, or empty when none is near (Damerau-Levenshtein distance at most
+/// a third of the length, at least 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 /// "250ms", "25s", "2h", "1d" to nanoseconds; false for anything else.

@@ -9,22 +9,24 @@ namespace warren::config {
 namespace {
 
 bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
-   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const wrn_addr& x, const wrn_addr& y) {
-      return base::same_address(x, y) && x.prefix_len == y.prefix_len;
-   });
+   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                     [](const wrn_addr& x, const wrn_addr& y) {
+                        return base::same_address(x, y) && x.prefix_len == y.prefix_len;
+                     });
 }
 
 } // namespace
 
 bool operator==(const plugin_use& a, const plugin_use& b) {
-   const bool listen = a.listen.has_value() == b.listen.has_value() && (!a.listen || base::same_endpoint(*a.listen, *b.listen));
+   const bool listen = a.listen.has_value() == b.listen.has_value() &&
+                       (!a.listen || base::same_endpoint(*a.listen, *b.listen));
    return a.plugin == b.plugin && listen && a.values == b.values;
 }
 
 bool operator==(const peer& a, const peer& b) {
    return a.name == b.name && a.id == b.id && a.tunnel_key == b.tunnel_key && a.psk == b.psk &&
-          same_prefixes(a.addresses, b.addresses) && same_prefixes(a.routes, b.routes) && a.endpoints == b.endpoints &&
-          a.keepalive_s == b.keepalive_s;
+          same_prefixes(a.addresses, b.addresses) && same_prefixes(a.routes, b.routes) &&
+          a.endpoints == b.endpoints && a.keepalive_s == b.keepalive_s;
 }
 
 } // namespace warren::config

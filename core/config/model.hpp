@@ -1,5 +1,6 @@
-// What warren.toml and a network's file say, as plain values. Filled by config/load.hpp, read by everybody; no behaviour.
-// A value of these types is complete and valid: defaults are in, names are unique, addresses parsed, secrets read.
+// What warren.toml and a network's file say, as plain values. Filled by config/load.hpp, read by
+// everybody; no behaviour. A value of these types is complete and valid: defaults are in, names are
+// unique, addresses parsed, secrets read.
 #pragma once
 
 #include "core/base/log.hpp"
@@ -39,8 +40,9 @@ struct plugin_values {
 
 /// One [[transport]] or [[discovery]] table.
 struct plugin_use {
-   std::string plugin;              // the one word, or an absolute path of a module
-   std::optional<wrn_addr> listen;  // transports; nothing = "auto": any address, a port the system chooses
+   std::string plugin; // the one word, or an absolute path of a module
+   std::optional<wrn_addr>
+         listen; // transports; nothing = "auto": any address, a port the system chooses
    plugin_values values;
    location where;
 };
@@ -49,27 +51,28 @@ bool operator==(const plugin_use& a, const plugin_use& b);
 /// One [[peer]] table.
 struct peer {
    std::string name;
-   std::optional<crypto::bytes32> id;         // Warren node
-   std::optional<crypto::bytes32> tunnel_key; // stock WireGuard peer, or a pinned key of a Warren node
+   std::optional<crypto::bytes32> id; // Warren node
+   std::optional<crypto::bytes32>
+         tunnel_key; // stock WireGuard peer, or a pinned key of a Warren node
    std::optional<crypto::bytes32> psk;
-   std::vector<wrn_addr> addresses; // its own, /32 and /128
-   std::vector<wrn_addr> routes;    // what else it owns
+   std::vector<wrn_addr> addresses;    // its own, /32 and /128
+   std::vector<wrn_addr> routes;       // what else it owns
    std::vector<std::string> endpoints; // "wireguard://nas.example.net:51820", best first
-   uint32_t keepalive_s = 0;        // 0 = never
+   uint32_t keepalive_s = 0;           // 0 = never
    location where;
 };
 bool operator==(const peer& a, const peer& b);
 
 /// One file under networks/.
 struct network {
-   std::string name;               // of the file, without ".toml"
-   std::string interface;          // default: the name, cut to 15 bytes
+   std::string name;      // of the file, without ".toml"
+   std::string interface; // default: the name, cut to 15 bytes
    uint32_t mtu = 1420;
-   std::string keys;               // folder of identity.key and tunnel.key
-   std::string node_name;          // default: the host's
+   std::string keys;                // folder of identity.key and tunnel.key
+   std::string node_name;           // default: the host's
    std::vector<wrn_addr> addresses; // of the interface, with prefix length
    bool allow_plaintext = false;
-   bool offload = true;            // TUN and UDP segmentation offloads
+   bool offload = true;                // TUN and UDP segmentation offloads
    std::vector<plugin_use> transports; // in order of preference
    std::vector<plugin_use> discovery;
    std::vector<peer> peers;
@@ -79,12 +82,12 @@ struct network {
 /// warren.toml.
 struct daemon {
    base::log::level log_level = base::log::level::info;
-   std::string log_file;                       // empty = stderr or the journal
+   std::string log_file; // empty = stderr or the journal
    std::string socket = "/run/warren/warren.sock";
-   std::string socket_group = "warren";        // ignored where there is no such group
+   std::string socket_group = "warren"; // ignored where there is no such group
    std::string state_dir = "/var/lib/warren";
-   std::vector<std::string> plugin_dirs;       // searched in order, before the installed ones
-   std::string networks_dir;                   // default: networks/ beside warren.toml
+   std::vector<std::string> plugin_dirs; // searched in order, before the installed ones
+   std::string networks_dir;             // default: networks/ beside warren.toml
 };
 
 /// Everything the daemon runs from.

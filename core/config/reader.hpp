@@ -1,5 +1,5 @@
-// Reads one TOML table strictly: each key is asked for once, and what nobody asked for is an error with the nearest valid key.
-// Internal to core/config, since toml++ stays inside this folder.
+// Reads one TOML table strictly: each key is asked for once, and what nobody asked for is an error
+// with the nearest valid key. Internal to core/config, since toml++ stays inside this folder.
 #pragma once
 
 #include "core/config/load.hpp"
@@ -22,7 +22,9 @@ class error_list {
       add(location{file_, where.begin.line, where.begin.column}, std::move(text));
    }
    void add(location where, std::string text);
-   location at(const toml::source_region& where) const { return {file_, where.begin.line, where.begin.column}; }
+   location at(const toml::source_region& where) const {
+      return {file_, where.begin.line, where.begin.column};
+   }
    const std::string& file() const { return file_; }
    /// By position; the list is empty afterwards.
    std::vector<config_error> take();
@@ -36,7 +38,8 @@ class error_list {
 class table_reader {
  public:
    /// `name` is how messages call the table: "[network]", "[[peer]]"; empty for the file itself.
-   table_reader(const toml::table& table, std::string name, error_list& errors) : table_(table), name_(std::move(name)), errors_(errors) {}
+   table_reader(const toml::table& table, std::string name, error_list& errors)
+       : table_(table), name_(std::move(name)), errors_(errors) {}
 
    std::optional<std::string> string(std::string_view key);
    std::optional<int64_t> integer(std::string_view key, int64_t min, int64_t max);
@@ -71,13 +74,19 @@ class table_reader {
    std::set<std::string, std::less<>> known_;
 };
 
+/// Parses, or adds the syntax error and gives nothing.
+std::optional<toml::table> parse_toml(std::string_view text, error_list& errors);
+
 std::string type_name(const toml::node& node);
 
-/// Reads a plugin's own table against its declared keys, fills in defaults. `table` may be null: all defaults.
-plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc, const location& where,
-                                 const std::filesystem::path& folder, error_list& errors);
+/// Reads a plugin's own table against its declared keys, fills in defaults. `table` may be null:
+/// all defaults.
+plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc& desc,
+                                 const location& where, const std::filesystem::path& folder,
+                                 error_list& errors);
 
-/// A path from the configuration: relative ones start at `folder`, "credential:NAME" is a systemd credential.
+/// A path from the configuration: relative ones start at `folder`, "credential:NAME" is a systemd
+/// credential.
 std::filesystem::path resolve_path(std::string_view text, const std::filesystem::path& folder);
 
 } // namespace warren::config

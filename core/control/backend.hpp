@@ -1,4 +1,5 @@
-// What the control API can ask of the daemon. Implemented by core/app; every call and every callback on the control thread.
+// What the control API can ask of the daemon. Implemented by core/app; every call and every
+// callback on the control thread.
 #pragma once
 
 #include "core/base/log.hpp"
@@ -12,7 +13,8 @@
 
 namespace warren::control {
 
-/// What a reload did, one sentence per network: "acme: 2 peers added, transport 'wireguard' restarted".
+/// What a reload did, one sentence per network: "acme: 2 peers added, transport 'wireguard'
+/// restarted".
 struct reload_report {
    std::vector<std::string> changes;
 };
@@ -40,7 +42,8 @@ class backend {
    virtual std::vector<std::string> networks() = 0;
    /// errc::not_found names the networks there are.
    virtual void status(const std::string& network, reply<mesh::network_status> done) = 0;
-   virtual void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns, reply<mesh::ping_result> done) = 0;
+   virtual void ping(const std::string& network, std::string target, size_t bytes,
+                     uint64_t timeout_ns, reply<mesh::ping_result> done) = 0;
    /// Reads all configuration again and applies it, or changes nothing and says why.
    virtual void reload(reply<reload_report> done) = 0;
    virtual base::result<void> set_log_level(base::log::level level) = 0;

@@ -22,25 +22,40 @@ json::array list(const std::vector<wrn_addr>& prefixes, bool interface) {
 
 json::object drops_of(const mesh::drop_counts& drops) {
    json::object out;
-   for (const auto& [reason, packets] : drops) out[reason] = packets;
+   for (const auto& [reason, packets] : drops)
+      out[reason] = packets;
    return out;
 }
 
 json::value endpoint_or_null(const wrn_addr& a) {
-   return a.family == WRN_AF_NONE ? json::value(nullptr) : json::value(json::string(base::format_endpoint(a)));
+   return a.family == WRN_AF_NONE ? json::value(nullptr)
+                                  : json::value(json::string(base::format_endpoint(a)));
 }
 
-json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(json::string(text)); }
+json::value text_or_null(const std::string& text) {
+   return text.empty() ? json::value(nullptr) : json::value(json::string(text));
+}
 
-/// Bytes of the well-formed UTF-8 sequence at the start of `text` (Unicode 15, table 3-7); 0 when there is none.
+/// Bytes of the well-formed UTF-8 sequence at the start of `text` (Unicode 15, table 3-7); 0 when
+/// there is none.
 size_t sequence_length(std::string_view text) {
-   const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-   const auto follows = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) { return at(i) >= low && at(i) <= high; };
+   const auto at = [&](size_t i) {
+      return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+   };
+   const auto follows = [&](size_t i, unsigned low = 0x80, unsigned high = 0xbf) {
+      return at(i) >= low && at(i) <= high;
+   };
    const unsigned first = at(0);
    if (first < 0x80) return 1;
    if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-   if (first >= 0xe0 && first <= 0xef) return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3 : 0;
-   if (first >= 0xf0 && first <= 0xf4) return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) && follows(3) ? 4 : 0;
+   if (first >= 0xe0 && first <= 0xef)
+      return follows(1, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf) && follows(2) ? 3
+                                                                                                : 0;
+   if (first >= 0xf0 && first <= 0xf4)
+      return follows(1, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf) && follows(2) &&
+                         follows(3)
+                   ? 4
+                   : 0;
    return 0;
 }
 
@@ -71,8 +86,11 @@ json::value time_or_null(int64_t wall_ns) {
 json::value to_json(const mesh::peer_status& p) {
    return json::object{
          {"name", p.name},
-         {"id", p.id ? json::value(json::string(crypto::format_node_id(*p.id))) : json::value(nullptr)},
-         {"tunnel_key", p.tunnel_key ? json::value(json::string(crypto::format_tunnel_key(*p.tunnel_key))) : json::value(nullptr)},
+         {"id",
+          p.id ? json::value(json::string(crypto::format_node_id(*p.id))) : json::value(nullptr)},
+         {"tunnel_key", p.tunnel_key
+                              ? json::value(json::string(crypto::format_tunnel_key(*p.tunnel_key)))
+                              : json::value(nullptr)},
          {"addresses", list(p.addresses, false)},
          {"routes", list(p.routes, true)},
          {"state", mesh::to_string(p.state)},
@@ -80,7 +98,9 @@ json::value to_json(const mesh::peer_status& p) {
          {"transport", text_or_null(p.transport)},
          {"endpoint", endpoint_or_null(p.endpoint)},
          {"latest_handshake", time_or_null(p.handshake_wall_ns)},
-         {"latest_handshake_unix_ms", p.handshake_wall_ns == 0 ? json::value(nullptr) : json::value(p.handshake_wall_ns / 1'000'000)},
+         {"latest_handshake_unix_ms", p.handshake_wall_ns == 0
+                                            ? json::value(nullptr)
+                                            : json::value(p.handshake_wall_ns / 1'000'000)},
          {"rtt_us", p.rtt_us == 0 ? json::value(nullptr) : json::value(p.rtt_us)},
          {"rx_bytes", p.rx_bytes},
          {"tx_bytes", p.tx_bytes},
@@ -93,10 +113,12 @@ json::value to_json(const mesh::peer_status& p) {
 
 json::value to_json(const mesh::network_status& s) {
    json::array peers, instances;
-   for (const auto& p : s.peers) peers.push_back(to_json(p));
+   for (const auto& p : s.peers)
+      peers.push_back(to_json(p));
    for (const auto& i : s.instances) {
       json::object metrics;
-      for (const auto& m : i.metrics) metrics[m.name] = m.value;
+      for (const auto& m : i.metrics)
+         metrics[m.name] = m.value;
       instances.push_back(json::object{{"plugin", i.plugin},
                                        {"kind", i.kind},
                                        {"version", i.version},
@@ -126,8 +148,13 @@ json::value to_json(const mesh::network_status& s) {
 
 json::value to_json(const mesh::event& e) {
    json::object fields;
-   for (const auto& [key, value] : e.fields) fields[key] = value;
-   return json::object{{"schema", "warren.event/1"}, {"time", time_or_null(e.wall_ns)}, {"event", e.name}, {"network", e.network}, {"fields", std::move(fields)}};
+   for (const auto& [key, value] : e.fields)
+      fields[key] = value;
+   return json::object{{"schema", "warren.event/1"},
+                       {"time", time_or_null(e.wall_ns)},
+                       {"event", e.name},
+                       {"network", e.network},
+                       {"fields", std::move(fields)}};
 }
 
 json::value to_json(const mesh::ping_result& r) {
@@ -142,24 +169,33 @@ json::value to_json(const mesh::ping_result& r) {
 }
 
 json::value to_json(const daemon_info& i) {
-   return json::object{{"schema", "warren.info/1"},      {"version", i.version},         {"pid", i.pid},
-                       {"started", time_or_null(i.started_wall_ns)}, {"config", i.config_file}, {"log_level", base::log::to_string(i.log_level)}};
+   return json::object{{"schema", "warren.info/1"},
+                       {"version", i.version},
+                       {"pid", i.pid},
+                       {"started", time_or_null(i.started_wall_ns)},
+                       {"config", i.config_file},
+                       {"log_level", base::log::to_string(i.log_level)}};
 }
 
 json::value to_json(const plugin_info& p) {
    json::array params;
-   for (const wrn_param* q = p.desc != nullptr ? p.desc->params : nullptr; q != nullptr && q->name != nullptr; q++) {
-      static constexpr const char* types[] = {"", "bool", "int", "float", "string", "enum", "duration", "strings"};
-      params.push_back(json::object{{"name", q->name},
-                                    {"type", types[q->type]},
-                                    {"range", q->range == nullptr ? json::value(nullptr) : json::value(q->range)},
-                                    {"default", q->deflt == nullptr ? json::value(nullptr) : json::value(q->deflt)},
-                                    {"required", (q->flags & WRN_PF_REQUIRED) != 0},
-                                    {"secret", (q->flags & WRN_PF_SECRET) != 0},
-                                    {"help", q->help}});
+   for (const wrn_param* q = p.desc != nullptr ? p.desc->params : nullptr;
+        q != nullptr && q->name != nullptr; q++) {
+      static constexpr const char* types[] = {"",       "bool", "int",      "float",
+                                              "string", "enum", "duration", "strings"};
+      params.push_back(json::object{
+            {"name", q->name},
+            {"type", types[q->type]},
+            {"range", q->range == nullptr ? json::value(nullptr) : json::value(q->range)},
+            {"default", q->deflt == nullptr ? json::value(nullptr) : json::value(q->deflt)},
+            {"required", (q->flags & WRN_PF_REQUIRED) != 0},
+            {"secret", (q->flags & WRN_PF_SECRET) != 0},
+            {"help", q->help}});
    }
-   return json::object{{"name", p.name},       {"kind", p.kind},     {"id", p.id},         {"version", p.version},
-                       {"license", p.license}, {"summary", p.summary}, {"module", p.module}, {"params", std::move(params)}};
+   return json::object{{"name", p.name},       {"kind", p.kind},
+                       {"id", p.id},           {"version", p.version},
+                       {"license", p.license}, {"summary", p.summary},
+                       {"module", p.module},   {"params", std::move(params)}};
 }
 
 } // namespace warren::control

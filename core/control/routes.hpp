@@ -1,4 +1,5 @@
-// The routes of /v1: one table from which requests are dispatched and against which openapi.json is tested. No sockets in here.
+// The routes of /v1: one table from which requests are dispatched and against which openapi.json is
+// tested. No sockets in here.
 #pragma once
 
 #include "core/control/backend.hpp"
@@ -14,8 +15,9 @@ namespace warren::control {
 
 struct response {
    int status = 200;
-   boost::json::value body = nullptr; // a document with "schema", or RFC 9457 problem details when status >= 400
-   std::string allow = {};            // with 405: the methods that the path knows
+   boost::json::value body =
+         nullptr; // a document with "schema", or RFC 9457 problem details when status >= 400
+   std::string allow = {}; // with 405: the methods that the path knows
 };
 using responder = std::function<void(response)>; // called exactly once
 
@@ -33,13 +35,14 @@ struct arguments {
 struct route {
    std::string_view method, pattern, summary;
    std::vector<std::string_view> query_keys, body_keys; // all others are refused
-   bool stream = false;                                 // answered by the server itself as newline-delimited JSON
+   bool stream = false; // answered by the server itself as newline-delimited JSON
    std::function<void(backend&, const arguments&, responder)> handle;
 };
 
 const std::vector<route>& routes();
 
-/// Finds the route and calls it; answers 404, 405 or 400 itself. `matched` tells the server about streams: then `respond` is not called.
+/// Finds the route and calls it; answers 404, 405 or 400 itself. `matched` tells the server about
+/// streams: then `respond` is not called.
 struct match {
    const route* found = nullptr;
    arguments args;

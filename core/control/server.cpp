@@ -39,14 +39,16 @@ constexpr auto use_awaitable = as_tuple(asio::use_awaitable);
 std::string caller(protocol::socket& socket) {
    ucred credentials{};
    socklen_t size = sizeof credentials;
-   if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return "unknown";
+   if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
+      return "unknown";
    return std::to_string(credentials.uid);
 }
 
 } // namespace
 
 struct server::impl : std::enable_shared_from_this<server::impl> {
-   impl(asio::io_context& c, backend& d, std::string p) : context(c), daemon(d), path(std::move(p)), acceptor(c) {}
+   impl(asio::io_context& c, backend& d, std::string p)
+       : context(c), daemon(d), path(std::move(p)), acceptor(c) {}
 
    asio::io_context& context;
    backend& daemon;
@@ -69,23 +71,36 @@ base::result<void> server::impl::listen(const std::string& group) {
    // Somebody answering there is another daemon; a file without one was left by a crash.
    struct stat info {};
    if (::lstat(path.c_str(), &info) == 0) {
-      if (!S_ISSOCK(info.st_mode)) return base::fail(base::errc::exists, path + " exists and is no socket; move it away or set control.socket");
+      if (!S_ISSOCK(info.st_mode))
+         return base::fail(base::errc::exists,
+                           path + " exists and is no socket; move it away or set control.socket");
       protocol::socket probe(context);
       probe.open(protocol(), ec);
-      probe.non_blocking(true, ec); // a daemon with a full backlog must not hang us; it counts as answering
+      probe.non_blocking(
+            true, ec); // a daemon with a full backlog must not hang us; it counts as answering
       probe.connect(endpoint, ec);
-      if (ec && ec != asio::error::connection_refused && ec != boost::system::errc::no_such_file_or_directory)
-         return base::fail(base::errc_of_errno(ec.value()), "cannot tell whether a daemon answers on " + path + ": " + ec.message() + "; move the socket away or set control.socket");
-      if (!ec) return base::fail(base::errc::in_use, "another warren daemon answers on " + path + "; stop it with 'warren down', or set control.socket");
+      if (ec && ec != asio::error::connection_refused &&
+          ec != boost::system::errc::no_such_file_or_directory)
+         return base::fail(base::errc_of_errno(ec.value()),
+                           "cannot tell whether a daemon answers on " + path + ": " + ec.message() +
+                                 "; move the socket away or set control.socket");
+      if (!ec)
+         return base::fail(base::errc::in_use,
+                           "another warren daemon answers on " + path +
+                                 "; stop it with 'warren down', or set control.socket");
       ::unlink(path.c_str());
    }
    acceptor.open(protocol(), ec);
    const mode_t before = ::umask(0177); // nobody but us until owner and mode are right
    if (!ec) acceptor.bind(endpoint, ec);
    ::umask(before);
-   if (ec) return base::fail(base::errc_of_errno(ec.value()), "cannot create the control socket " + path + ": " + ec.message() + "; run as root, or set control.socket");
+   if (ec)
+      return base::fail(base::errc_of_errno(ec.value()),
+                        "cannot create the control socket " + path + ": " + ec.message() +
+                              "; run as root, or set control.socket");
    if (const struct group* g = group.empty() ? nullptr : ::getgrnam(group.c_str()); g != nullptr) {
-      if (::chown(path.c_str(), static_cast<uid_t>(-1), g->gr_gid) == 0) ::chmod(path.c_str(), 0660);
+      if (::chown(path.c_str(), static_cast<uid_t>(-1), g->gr_gid) == 0)
+         ::chmod(path.c_str(), 0660);
    }
    acceptor.listen(16, ec);
    if (ec) return base::fail(base::errc::io, "cannot listen on " + path + ": " + ec.message());
@@ -106,24 +121,32 @@ asio::awaitable<void> server::impl::accept_loop() {
    }
 }
 
-asio::awaitable<response> server::impl::answer(const http::request<http::string_body>& r, match& stream) {
-   const request parts{{r.method_string().data(), r.method_string().size()}, {r.target().data(), r.target().size()}, r.body()};
+asio::awaitable<response> server::impl::answer(const http::request<http::string_body>& r,
+                                               match& stream) {
+   const request parts{{r.method_string().data(), r.method_string().size()},
+                       {r.target().data(), r.target().size()},
+                       r.body()};
    // The backend may answer later; a timer that somebody cancels is the simplest thing to wait on.
    struct pending {
       std::optional<response> value;
       asio::steady_timer ready;
    };
-   auto wait = std::make_shared<pending>(pending{std::nullopt, asio::steady_timer(context, asio::steady_timer::time_point::max())});
+   auto wait = std::make_shared<pending>(
+         pending{std::nullopt, asio::steady_timer(context, asio::steady_timer::time_point::max())});
    // Weak: a reply that is kept longer than the context must not keep a timer of it alive.
-   dispatch(daemon, parts, [later = std::weak_ptr(wait)](response result) {
-      const auto still = later.lock();
-      if (still == nullptr) return;
-      still->value = std::move(result);
-      still->ready.cancel();
-   }, &stream);
+   dispatch(
+         daemon, parts,
+         [later = std::weak_ptr(wait)](response result) {
+            const auto still = later.lock();
+            if (still == nullptr) return;
+            still->value = std::move(result);
+            still->ready.cancel();
+         },
+         &stream);
    if (stream.found == nullptr && !wait->value) co_await wait->ready.async_wait(use_awaitable);
    if (stream.found != nullptr) co_return response{};
-   co_return wait->value ? std::move(*wait->value) : problem(503, "unavailable", "the daemon is stopping");
+   co_return wait->value ? std::move(*wait->value)
+                         : problem(503, "unavailable", "the daemon is stopping");
 }
 
 asio::awaitable<void> server::impl::serve(protocol::socket socket) {
@@ -143,10 +166,13 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
       out.version(11);
       out.set(http::field::content_type, "application/json");
       bool keep_alive = false;
-      if (ec == http::error::end_of_stream || ec == asio::error::operation_aborted || ec == beast::error::timeout) break;
+      if (ec == http::error::end_of_stream || ec == asio::error::operation_aborted ||
+          ec == beast::error::timeout)
+         break;
       if (ec) {
          const bool too_big = ec == http::error::body_limit || ec == http::error::header_limit;
-         const response bad = problem(too_big ? 413 : 400, too_big ? "too large" : "bad request", ec.message());
+         const response bad =
+               problem(too_big ? 413 : 400, too_big ? "too large" : "bad request", ec.message());
          out.result(static_cast<unsigned>(bad.status));
          out.set(http::field::content_type, "application/problem+json");
          out.body() = to_text(bad.body);
@@ -160,8 +186,13 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
             co_await stream_events(stream, stream_match.args.query["follow"] == "1");
             break;
          }
-         const bool question = r.method() == http::verb::get || r.target().ends_with("/ping"); // changes nothing
-         if (!question) base::log::info("control_request", {{"method", std::string(r.method_string())}, {"target", std::string(r.target())}, {"uid", uid}, {"status", result.status}});
+         const bool question =
+               r.method() == http::verb::get || r.target().ends_with("/ping"); // changes nothing
+         if (!question)
+            base::log::info("control_request", {{"method", std::string(r.method_string())},
+                                                {"target", std::string(r.target())},
+                                                {"uid", uid},
+                                                {"status", result.status}});
          keep_alive = r.keep_alive();
          out.result(static_cast<unsigned>(result.status));
          if (!result.allow.empty()) out.set(http::field::allow, result.allow);
@@ -180,7 +211,8 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
    stream.socket().shutdown(protocol::socket::shutdown_both, ignored);
 }
 
-/// Chunked newline-delimited JSON. A subscriber that reads too slowly is cut off rather than waited for.
+/// Chunked newline-delimited JSON. A subscriber that reads too slowly is cut off rather than waited
+/// for.
 asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool follow) {
    struct subscription {
       std::deque<std::string> lines;
@@ -200,8 +232,10 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
       co_await http::async_write(stream, busy, use_awaitable);
       co_return;
    }
-   auto sub = std::make_shared<subscription>(subscription{{}, asio::steady_timer(context, asio::steady_timer::time_point::max())});
-   for (const auto& e : daemon.recent_events()) sub->lines.push_back(to_text(to_json(e)) + "\n");
+   auto sub = std::make_shared<subscription>(
+         subscription{{}, asio::steady_timer(context, asio::steady_timer::time_point::max())});
+   for (const auto& e : daemon.recent_events())
+      sub->lines.push_back(to_text(to_json(e)) + "\n");
    uint64_t token = 0;
    if (follow) {
       subscribers++;
@@ -218,12 +252,13 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
          still->ready.cancel();
       });
       // A reader has nothing more to say: whatever comes is its end.
-      stream.socket().async_wait(protocol::socket::wait_read, [later = std::weak_ptr(sub)](const boost::system::error_code&) {
-         const auto still = later.lock();
-         if (still == nullptr) return;
-         still->gone = true;
-         still->ready.cancel();
-      });
+      stream.socket().async_wait(protocol::socket::wait_read,
+                                 [later = std::weak_ptr(sub)](const boost::system::error_code&) {
+                                    const auto still = later.lock();
+                                    if (still == nullptr) return;
+                                    still->gone = true;
+                                    still->ready.cancel();
+                                 });
    }
    http::response_serializer<http::empty_body> serializer(head);
    stream.expires_after(request_timeout);
@@ -240,7 +275,8 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
       const std::string line = std::move(sub->lines.front());
       sub->lines.pop_front();
       stream.expires_after(request_timeout);
-      auto [write_ec, written] = co_await asio::async_write(stream, asio::buffer(line), use_awaitable);
+      auto [write_ec, written] =
+            co_await asio::async_write(stream, asio::buffer(line), use_awaitable);
       (void)written;
       failed = write_ec;
    }
@@ -250,23 +286,28 @@ asio::awaitable<void> server::impl::stream_events(stream_type& stream, bool foll
    }
 }
 
-base::result<std::unique_ptr<server>> server::create(asio::io_context& context, const std::string& path, const std::string& group, backend& daemon) {
+base::result<std::unique_ptr<server>> server::create(asio::io_context& context,
+                                                     const std::string& path,
+                                                     const std::string& group, backend& daemon) {
    auto i = std::make_shared<impl>(context, daemon, path);
    if (auto ok = i->listen(group); !ok) {
       i->path.clear();
       return ok.error();
    }
-   asio::co_spawn(context, [i]() { return i->accept_loop(); }, asio::detached);
+   asio::co_spawn(
+         context, [i]() { return i->accept_loop(); }, asio::detached);
    return std::unique_ptr<server>(new server(std::move(i)));
 }
 
 void server::stop() {
    if (impl_->stopped) return;
    impl_->stopped = true;
-   ::unlink(impl_->path.c_str()); // while it is still ours: from the close on, the path may be another daemon's
+   ::unlink(impl_->path.c_str()); // while it is still ours: from the close on, the path may be
+                                  // another daemon's
    boost::system::error_code ignored;
    impl_->acceptor.close(ignored);
-   for (stream_type* connection : impl_->connections) connection->close();
+   for (stream_type* connection : impl_->connections)
+      connection->close();
 }
 
 server::~server() { stop(); }

@@ -36,10 +36,12 @@ class file_descriptor {
 base::result<void> write_private_file(const fs::path& file, std::string_view text, bool replace) {
    std::error_code exists_error;
    if (!replace && fs::exists(file, exists_error))
-      return fail(errc::exists, file.string() + " exists; it is not overwritten, move it away first");
+      return fail(errc::exists,
+                  file.string() + " exists; it is not overwritten, move it away first");
    const fs::path temporary = file.string() + ".new";
    ::unlink(temporary.c_str()); // left by a crash
-   const file_descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+   const file_descriptor fd(
+         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
    if (fd.get() < 0) {
       const int e = errno;
       return fail_errno(base::errc_of_errno(e), "cannot create " + temporary.string(), e);
@@ -57,7 +59,9 @@ base::result<void> write_private_file(const fs::path& file, std::string_view tex
    }
    // link() refuses to replace, rename() replaces: whoever races with us loses nothing either way.
    int status = ::fsync(fd.get());
-   if (status == 0) status = replace ? ::rename(temporary.c_str(), file.c_str()) : ::link(temporary.c_str(), file.c_str());
+   if (status == 0)
+      status = replace ? ::rename(temporary.c_str(), file.c_str())
+                       : ::link(temporary.c_str(), file.c_str());
    const int e = errno;
    if (!replace || status != 0) ::unlink(temporary.c_str());
    if (status != 0) return fail_errno(base::errc_of_errno(e), "cannot write " + file.string(), e);
@@ -71,25 +75,32 @@ base::result<secret32> load_secret(const fs::path& file, uint64_t* modified_ms) 
       return fail_errno(base::errc_of_errno(e), "cannot read " + file.string(), e);
    }
    struct stat info {};
-   if (::fstat(fd.get(), &info) != 0) return fail_errno(errc::io, "cannot read " + file.string(), errno);
+   if (::fstat(fd.get(), &info) != 0)
+      return fail_errno(errc::io, "cannot read " + file.string(), errno);
    if (!S_ISREG(info.st_mode)) return fail(errc::invalid, file.string() + " is not a regular file");
    if (info.st_uid != ::geteuid() && info.st_uid != 0)
       return fail(errc::permission, file.string() + " belongs to another user; 'chown root' it");
    if ((info.st_mode & 077) != 0)
-      return fail(errc::permission, file.string() + " can be read or written by others; run 'chmod 600 " + file.string() + "'");
+      return fail(errc::permission, file.string() +
+                                          " can be read or written by others; run 'chmod 600 " +
+                                          file.string() + "'");
    if (modified_ms != nullptr)
-      *modified_ms = static_cast<uint64_t>(info.st_mtim.tv_sec) * 1000 + static_cast<uint64_t>(info.st_mtim.tv_nsec) / 1'000'000;
+      *modified_ms = static_cast<uint64_t>(info.st_mtim.tv_sec) * 1000 +
+                     static_cast<uint64_t>(info.st_mtim.tv_nsec) / 1'000'000;
    char buffer[64] = {};
    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
    if (n < 0) return fail_errno(errc::io, "cannot read " + file.string(), errno);
    std::string_view text(buffer, static_cast<size_t>(n));
-   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+   while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
+      text.remove_suffix(1);
    bytes32 bytes{};
    const bool decoded = base::base64_decode(text, bytes);
    secret32 secret{std::span<const uint8_t, 32>(bytes)};
    sodium_memzero(bytes.data(), bytes.size());
    sodium_memzero(buffer, sizeof buffer);
-   if (!decoded) return fail(errc::invalid, file.string() + " is not a key file; expected 44 base64 characters");
+   if (!decoded)
+      return fail(errc::invalid,
+                  file.string() + " is not a key file; expected 44 base64 characters");
    return secret;
 }
 

@@ -1,5 +1,6 @@
-// Keys and the few operations on them that the core itself needs, over libsodium. Values; any thread after init().
-// Secret halves are wiped when they go out of scope and are never formatted except by the one function that writes key files.
+// Keys and the few operations on them that the core itself needs, over libsodium. Values; any
+// thread after init(). Secret halves are wiped when they go out of scope and are never formatted
+// except by the one function that writes key files.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -49,7 +50,8 @@ struct signing_key {
 signing_key make_signing_key(const random_source& random);
 signing_key signing_key_from_seed(std::span<const uint8_t, 32> seed);
 std::array<uint8_t, 64> sign(const signing_key& key, std::span<const uint8_t> message);
-bool verify(const bytes32& id, std::span<const uint8_t> message, std::span<const uint8_t, 64> signature);
+bool verify(const bytes32& id, std::span<const uint8_t> message,
+            std::span<const uint8_t, 64> signature);
 
 /// X25519 (RFC 7748): the tunnel key, what WireGuard sees.
 struct tunnel_key {
@@ -61,10 +63,23 @@ tunnel_key tunnel_key_from_secret(std::span<const uint8_t, 32> secret);
 /// False when the result is all zero: `peer` is of low order.
 bool x25519(const secret32& secret, const bytes32& peer, bytes32& out);
 
-/// Anonymous public-key encryption to the holder of a node id (libsodium sealed box on the curve image of the Ed25519 key).
+/// Anonymous public-key encryption to the holder of a node id (libsodium sealed box on the curve
+/// image of the Ed25519 key).
 inline constexpr size_t sealed_overhead = 48;
-base::result<std::vector<uint8_t>> seal_to(const bytes32& node_id, std::span<const uint8_t> message);
-base::result<std::vector<uint8_t>> open_sealed(const signing_key& key, std::span<const uint8_t> box);
+base::result<std::vector<uint8_t>> seal_to(const bytes32& node_id,
+                                           std::span<const uint8_t> message);
+base::result<std::vector<uint8_t>> open_sealed(const signing_key& key,
+                                               std::span<const uint8_t> box);
+
+/// Proves to the holder of a node id that the caller holds a tunnel key: a keyed BLAKE2b over
+/// `message` with the X25519 secret of both. errc::invalid when the other side's key is of low
+/// order.
+using possession_proof = std::array<uint8_t, 16>;
+base::result<possession_proof> prove_possession(const tunnel_key& own,
+                                                const bytes32& verifier_node_id,
+                                                std::span<const uint8_t> message);
+bool verify_possession(const signing_key& own, const bytes32& prover_tunnel_key,
+                       std::span<const uint8_t> message, const possession_proof& proof);
 
 /// "key_" and base58 of the 32 bytes.
 std::string format_node_id(const bytes32& id);

@@ -1,4 +1,5 @@
-// Mesh frames: what Warren nodes say to each other inside a link, beside IP packets. docs/wire.md has the same layout.
+// Mesh frames: what Warren nodes say to each other inside a link, beside IP packets. docs/wire.md
+// has the same layout.
 //
 //   0  1  first nibble 0, second nibble 1 (frame version)
 //   1  1  type
@@ -9,9 +10,8 @@
 //   8  4  source member number (0 until there are certificates)
 //  12  4  destination member number, likewise
 //
-//   type 1 hello       u16 lowest and u16 highest wire version, u32 zero, u64 features, u64 record sequence
-//   type 2 echo        u64 token of the sender's choice
-//   type 3 echo reply  the token
+//   type 1 hello       u16 lowest and u16 highest wire version, u32 zero, u64 features, u64 record
+//   sequence type 2 echo        u64 token of the sender's choice type 3 echo reply  the token
 //
 // Transports may pad a frame; length decides. Unknown types are ignored and counted.
 #pragma once
@@ -44,11 +44,13 @@ inline constexpr size_t echo_bytes = 8;
 
 inline uint64_t get_le(const uint8_t* at, size_t bytes) {
    uint64_t v = 0;
-   for (size_t i = bytes; i-- > 0;) v = v << 8 | at[i];
+   for (size_t i = bytes; i-- > 0;)
+      v = v << 8 | at[i];
    return v;
 }
 inline void put_le(uint8_t* at, uint64_t v, size_t bytes) {
-   for (size_t i = 0; i < bytes; i++) at[i] = static_cast<uint8_t>(v >> (8 * i));
+   for (size_t i = 0; i < bytes; i++)
+      at[i] = static_cast<uint8_t>(v >> (8 * i));
 }
 
 /// Nothing for another frame version or a length beyond the packet.
@@ -61,7 +63,8 @@ inline std::optional<frame> parse_frame(std::span<const uint8_t> packet) {
 
 inline std::optional<hello> parse_hello(std::span<const uint8_t> body) {
    if (body.size() < hello_bytes) return std::nullopt;
-   return hello{static_cast<uint16_t>(get_le(&body[0], 2)), static_cast<uint16_t>(get_le(&body[2], 2)), get_le(&body[8], 8),
+   return hello{static_cast<uint16_t>(get_le(&body[0], 2)),
+                static_cast<uint16_t>(get_le(&body[2], 2)), get_le(&body[8], 8),
                 get_le(&body[16], 8)};
 }
 

@@ -9,25 +9,27 @@ namespace {
 
 constexpr uint8_t proto_icmp = 1, proto_icmp6 = 58;
 constexpr size_t icmp_header_bytes = 8;
-constexpr size_t quoted_bytes_max4 = 576 - 28;   // RFC 1812 section 4.3.2.3
-constexpr size_t quoted_bytes_max6 = 1280 - 48;  // RFC 4443 section 3.1
+constexpr size_t quoted_bytes_max4 = 576 - 28;  // RFC 1812 section 4.3.2.3
+constexpr size_t quoted_bytes_max6 = 1280 - 48; // RFC 4443 section 3.1
 
 uint32_t sum(std::span<const uint8_t> bytes, uint32_t start = 0) {
-   for (size_t i = 0; i + 1 < bytes.size(); i += 2) start += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+   for (size_t i = 0; i + 1 < bytes.size(); i += 2)
+      start += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
    if (bytes.size() % 2 != 0) start += static_cast<uint32_t>(bytes.back()) << 8;
    return start;
 }
 
 void put_checksum(uint8_t* at, uint32_t total) {
-   while (total >> 16 != 0) total = (total & 0xffff) + (total >> 16);
+   while (total >> 16 != 0)
+      total = (total & 0xffff) + (total >> 16);
    const auto folded = static_cast<uint16_t>(~total);
    at[0] = static_cast<uint8_t>(folded >> 8);
    at[1] = static_cast<uint8_t>(folded);
 }
 
 /// IP and ICMP headers around `body`; bytes 4..7 of the ICMP header are `rest`.
-std::vector<uint8_t> make_icmp(const wrn_addr& from, const wrn_addr& to, uint8_t type, uint8_t code, std::array<uint8_t, 4> rest,
-                               std::span<const uint8_t> body) {
+std::vector<uint8_t> make_icmp(const wrn_addr& from, const wrn_addr& to, uint8_t type, uint8_t code,
+                               std::array<uint8_t, 4> rest, std::span<const uint8_t> body) {
    const bool v4 = from.family == WRN_AF_INET;
    const size_t ip_bytes = v4 ? 20 : 40;
    std::vector<uint8_t> packet(ip_bytes + icmp_header_bytes + body.size());
@@ -64,17 +66,22 @@ std::vector<uint8_t> make_icmp(const wrn_addr& from, const wrn_addr& to, uint8_t
 
 } // namespace
 
-std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why) {
+std::optional<std::vector<uint8_t>>
+make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why) {
    const auto ip = route::parse_ip(packet);
    if (!ip || (source.family == WRN_AF_INET) != (ip->family == 4)) return std::nullopt;
    wrn_addr to{};
    to.family = source.family;
    std::memcpy(to.ip, ip->source, ip->family == 4 ? 4 : 16);
-   const std::span<const uint8_t> payload = packet.subspan(ip->header_bytes, ip->total_bytes - ip->header_bytes);
+   const std::span<const uint8_t> payload =
+         packet.subspan(ip->header_bytes, ip->total_bytes - ip->header_bytes);
    if (ip->family == 4) {
       const bool later_fragment = (packet[6] & 0x1f) != 0 || packet[7] != 0;
-      const bool icmp_error = ip->protocol == proto_icmp && (payload.empty() || (payload[0] != 8 && payload[0] != 0));
-      if (later_fragment || icmp_error || ip->destination[0] >= 224 || ip->source[0] >= 224 || ip->source[0] == 0) return std::nullopt;
+      const bool icmp_error =
+            ip->protocol == proto_icmp && (payload.empty() || (payload[0] != 8 && payload[0] != 0));
+      if (later_fragment || icmp_error || ip->destination[0] >= 224 || ip->source[0] >= 224 ||
+          ip->source[0] == 0)
+         return std::nullopt;
       return make_icmp(source, to, 3, why == unreachable_reason::no_owner ? 0 : 1, {},
                        packet.first(std::min<size_t>(ip->total_bytes, quoted_bytes_max4)));
    }
@@ -84,22 +91,28 @@ std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> pa
                     packet.first(std::min<size_t>(ip->total_bytes, quoted_bytes_max6)));
 }
 
-std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence,
+std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to,
+                                       uint16_t identifier, uint16_t sequence,
                                        size_t payload_bytes) {
    std::vector<uint8_t> body(payload_bytes);
-   for (size_t i = 0; i < body.size(); i++) body[i] = static_cast<uint8_t>(i);
+   for (size_t i = 0; i < body.size(); i++)
+      body[i] = static_cast<uint8_t>(i);
    return make_icmp(from, to, from.family == WRN_AF_INET ? 8 : 128, 0,
-                    {static_cast<uint8_t>(identifier >> 8), static_cast<uint8_t>(identifier), static_cast<uint8_t>(sequence >> 8),
-                     static_cast<uint8_t>(sequence)},
+                    {static_cast<uint8_t>(identifier >> 8), static_cast<uint8_t>(identifier),
+                     static_cast<uint8_t>(sequence >> 8), static_cast<uint8_t>(sequence)},
                     body);
 }
 
-std::optional<echo_reply> parse_echo_reply(std::span<const uint8_t> packet, const route::ip_view& ip) {
+std::optional<echo_reply> parse_echo_reply(std::span<const uint8_t> packet,
+                                           const route::ip_view& ip) {
    const bool v4 = ip.family == 4;
-   if (ip.protocol != (v4 ? proto_icmp : proto_icmp6) || ip.total_bytes < ip.header_bytes + icmp_header_bytes) return std::nullopt;
+   if (ip.protocol != (v4 ? proto_icmp : proto_icmp6) ||
+       ip.total_bytes < ip.header_bytes + icmp_header_bytes)
+      return std::nullopt;
    const uint8_t* icmp = packet.data() + ip.header_bytes;
    if (icmp[0] != (v4 ? 0 : 129)) return std::nullopt;
-   return echo_reply{static_cast<uint16_t>(icmp[4] << 8 | icmp[5]), static_cast<uint16_t>(icmp[6] << 8 | icmp[7])};
+   return echo_reply{static_cast<uint16_t>(icmp[4] << 8 | icmp[5]),
+                     static_cast<uint16_t>(icmp[6] << 8 | icmp[7])};
 }
 
 } // namespace warren::mesh

@@ -1,5 +1,5 @@
-// The few ICMP packets that the core itself makes (RFC 792, RFC 4443): "nobody owns that address" to local applications, and the echo
-// requests of `warren ping`. Pure functions over bytes.
+// The few ICMP packets that the core itself makes (RFC 792, RFC 4443): "nobody owns that address"
+// to local applications, and the echo requests of `warren ping`. Pure functions over bytes.
 #pragma once
 
 #include "core/route/ip_view.hpp"
@@ -12,20 +12,25 @@
 
 namespace warren::mesh {
 
-/// Why a packet could not go: becomes destination unreachable, code "host" (IPv4) or "no route"/"address" (IPv6).
+/// Why a packet could not go: becomes destination unreachable, code "host" (IPv4) or "no
+/// route"/"address" (IPv6).
 enum class unreachable_reason { no_owner, no_link };
 
-/// The answer to `packet`, from `source`. Nothing for what must not be answered: ICMP errors, multicast, fragments but the first.
-std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why);
+/// The answer to `packet`, from `source`. Nothing for what must not be answered: ICMP errors,
+/// multicast, fragments but the first.
+std::optional<std::vector<uint8_t>>
+make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why);
 
 /// Echo request with `payload_bytes` of data.
-std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to, uint16_t identifier, uint16_t sequence,
+std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to,
+                                       uint16_t identifier, uint16_t sequence,
                                        size_t payload_bytes);
 
 struct echo_reply {
    uint16_t identifier = 0, sequence = 0;
 };
 /// Reads an echo reply; nothing for every other packet.
-std::optional<echo_reply> parse_echo_reply(std::span<const uint8_t> packet, const route::ip_view& ip);
+std::optional<echo_reply> parse_echo_reply(std::span<const uint8_t> packet,
+                                           const route::ip_view& ip);
 
 } // namespace warren::mesh

@@ -1,4 +1,5 @@
-// Learning the tunnel key of a peer that the operator named by node id alone; core/trust/key_statement.hpp has the datagrams.
+// Learning the tunnel key of a peer that the operator named by node id alone;
+// core/trust/key_statement.hpp has the datagrams.
 #include "core/mesh/network.hpp"
 
 #include "core/base/address.hpp"
@@ -19,9 +20,12 @@ constexpr uint32_t changes_max = 5; // in a window
 
 } // namespace
 
-void network::send_raw(transport& t, const wrn_addr& to, uint32_t local, std::span<const uint8_t> bytes) {
+void network::send_raw(transport& t, const wrn_addr& to, uint32_t local,
+                       std::span<const uint8_t> bytes) {
    wrn_pkt packet{};
-   if (!t.bound || t.bound->socket->room() == 0 || shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(bytes.size())) != 1) return;
+   if (!t.bound || t.bound->socket->room() == 0 ||
+       shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(bytes.size())) != 1)
+      return;
    std::memcpy(packet.buf + packet.off, bytes.data(), bytes.size());
    packet.addr = to;
    packet.local = local;
@@ -54,12 +58,14 @@ void network::ask_key(peer& p) {
 }
 
 void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
-   // Opening costs a curve operation: strangers' junk is bounded by the budget, and costs them as many packets.
+   // Opening costs a curve operation: strangers' junk is bounded by the budget, and costs them as
+   // many packets.
    if (!key_budget_.take(shard_.now())) {
       count_drop(nullptr, drop_reason::rate);
       return;
    }
-   const auto message = trust::open_key_message(*identity_, {datagram.buf + datagram.off, datagram.len});
+   const auto message =
+         trust::open_key_message(*identity_, {datagram.buf + datagram.off, datagram.len});
    if (!message) {
       count_drop(nullptr, drop_reason::auth);
       return;
@@ -103,7 +109,9 @@ void network::learn_key(peer& p, const trust::key_message& message) {
    if (p.tunnel_key == message.tunnel_key) return;
    const bool taken = [&] {
       bool found = false;
-      peers_.each([&](uint64_t, const peer& other) { found |= &other != &p && other.tunnel_key == message.tunnel_key; });
+      peers_.each([&](uint64_t, const peer& other) {
+         found |= &other != &p && other.tunnel_key == message.tunnel_key;
+      });
       return found;
    }();
    if (taken) {
@@ -114,7 +122,8 @@ void network::learn_key(peer& p, const trust::key_message& message) {
    close_links(p);
    p.tunnel_key = message.tunnel_key;
    p.last_error.clear();
-   emit("peer.key_learned", {{"peer", p.settings.name}, {"tunnel_key", crypto::format_tunnel_key(message.tunnel_key)}});
+   emit("peer.key_learned",
+        {{"peer", p.settings.name}, {"tunnel_key", crypto::format_tunnel_key(message.tunnel_key)}});
    open_links(p);
    end_waiting(p, true);
 }

@@ -25,15 +25,10 @@ bool same_listen(const std::optional<wrn_addr>& a, const std::optional<wrn_addr>
 }
 
 bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
-   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const wrn_addr& x, const wrn_addr& y) {
-      return base::same_address(x, y) && x.prefix_len == y.prefix_len;
-   });
-}
-
-/// Identifies a peer across configurations.
-bool same_key(const config::peer& a, const config::peer& b) {
-   if (a.id || b.id) return a.id == b.id;
-   return a.tunnel_key == b.tunnel_key;
+   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                     [](const wrn_addr& x, const wrn_addr& y) {
+                        return base::same_address(x, y) && x.prefix_len == y.prefix_len;
+                     });
 }
 
 /// Everything the peers own: goes into the device as routes.
@@ -42,10 +37,12 @@ std::vector<wrn_addr> routes_of(const config::network& settings) {
    for (const config::peer& p : settings.peers)
       for (const auto* list : {&p.addresses, &p.routes})
          for (const wrn_addr& prefix : *list) {
-            // What the interface's own prefix covers needs no route of its own, unless it is as long.
-            const bool covered = std::any_of(settings.addresses.begin(), settings.addresses.end(), [&](const wrn_addr& own) {
-               return own.prefix_len <= prefix.prefix_len && base::contains(own, prefix);
-            });
+            // What the interface's own prefix covers needs no route of its own, unless it is as
+            // long.
+            const bool covered = std::any_of(
+                  settings.addresses.begin(), settings.addresses.end(), [&](const wrn_addr& own) {
+                     return own.prefix_len <= prefix.prefix_len && base::contains(own, prefix);
+                  });
             if (!covered) routes.push_back(base::masked(prefix));
          }
    return routes;
@@ -58,14 +55,16 @@ struct network::staged {
    std::unique_ptr<io::tun_device> tun; // null = keep
    std::vector<std::unique_ptr<transport>> transports;
    std::vector<std::unique_ptr<plugin::instance>> discovery;
-   std::vector<size_t> kept_transports, kept_discovery; // indices into the old ones, moved at commit; SIZE_MAX = new
+   std::vector<size_t> kept_transports,
+         kept_discovery; // indices into the old ones, moved at commit; SIZE_MAX = new
    bool reconfigure_tun = false;
 };
 
 network::network(io::shard& shard, std::string name, event_handler on_event)
-    : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)), peers_(limits::peers_max),
-      flows_(limits::flow_cache_entries, random_word(shard)), ping_identifier_(static_cast<uint16_t>(random_word(shard))),
-      icmp_budget_{100, 100}, key_budget_{200, 200} {}
+    : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)),
+      peers_(limits::peers_max), flows_(limits::flow_cache_entries, random_word(shard)),
+      ping_identifier_(static_cast<uint16_t>(random_word(shard))), icmp_budget_{100, 100},
+      key_budget_{200, 200} {}
 
 network::~network() { WRN_ASSERT(!running_); }
 
@@ -80,7 +79,8 @@ bool network::bucket::take(uint64_t now) {
    return true;
 }
 
-base::result<void> network::apply(plan wanted, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+base::result<void> network::apply(plan wanted,
+                                  std::vector<std::unique_ptr<plugin::instance>>& retired) {
    staged next;
    if (auto ok = prepare(wanted, next); !ok) {
       undo(next, retired);
@@ -99,12 +99,14 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    uint64_t fake_owner = 1;
    for (const config::peer& p : wanted.settings.peers) {
       for (const auto* list : {&p.addresses, &p.routes})
-         for (const wrn_addr& prefix : *list) prefixes.push_back({prefix, fake_owner});
+         for (const wrn_addr& prefix : *list)
+            prefixes.push_back({prefix, fake_owner});
       fake_owner++;
    }
    if (auto built = route::owner_table::build(std::move(prefixes)); !built) return built.error();
    if (wanted.settings.peers.size() > limits::peers_max)
-      return fail(errc::limit, name_ + " has more than " + std::to_string(limits::peers_max) + " peers");
+      return fail(errc::limit,
+                  name_ + " has more than " + std::to_string(limits::peers_max) + " peers");
 
    std::vector<bool> socket_taken(transports_.size(), false);
    std::vector<bool> transport_taken(transports_.size(), false);
@@ -112,8 +114,11 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       const config::plugin_use& use = wanted.settings.transports[i];
       if (!wanted.transports[i]) {
          size_t old = 0;
-         while (old < transports_.size() && (transport_taken[old] || !(transports_[old]->instance->use() == use))) old++;
-         if (old == transports_.size()) return fail(errc::internal, "transport to keep is not running");
+         while (old < transports_.size() &&
+                (transport_taken[old] || !(transports_[old]->instance->use() == use)))
+            old++;
+         if (old == transports_.size())
+            return fail(errc::internal, "transport to keep is not running");
          transport_taken[old] = true;
          socket_taken[old] = true;
          next.kept_transports.push_back(old);
@@ -129,21 +134,28 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       const std::string word = made->instance->desc().name;
       if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
          next.transports.push_back(std::move(made));
-         return fail(errc::config,
-                     use.where.file + ":" + std::to_string(use.where.line) + ":" + std::to_string(use.where.column) + ": transport '" +
-                           word + "' sends in plain text and proves nobody; set network.allow_plaintext = true if that is what you want");
+         return fail(errc::config, use.where.file + ":" + std::to_string(use.where.line) + ":" +
+                                         std::to_string(use.where.column) + ": transport '" + word +
+                                         "' sends in plain text and proves nobody; set "
+                                         "network.allow_plaintext = true if that is what you want");
       }
-      if (made->limits.headroom > shard_.pool().headroom() || made->limits.tailroom > shard_.pool().tailroom()) {
+      if (made->limits.headroom > shard_.pool().headroom() ||
+          made->limits.tailroom > shard_.pool().tailroom()) {
          next.transports.push_back(std::move(made));
-         return fail(errc::unsupported, "transport '" + word + "' needs more head- or tailroom than packets have");
+         return fail(errc::unsupported,
+                     "transport '" + word + "' needs more head- or tailroom than packets have");
       }
-      // The socket of a transport that goes away is taken over when the address is the same: nothing is lost, and the port cannot be in
-      // use.
+      // The socket of a transport that goes away is taken over when the address is the same:
+      // nothing is lost, and the port cannot be in use.
       for (size_t old = 0; old < transports_.size() && !made->bound; old++) {
-         const bool goes_away = std::none_of(wanted.settings.transports.begin(), wanted.settings.transports.end(),
-                                             [&](const config::plugin_use& u) { return u == transports_[old]->instance->use(); }) ||
-                                transports_[old]->instance->current() == plugin::instance::state::failed;
-         if (goes_away && !socket_taken[old] && transports_[old]->bound && same_listen(transports_[old]->bound->listen, use.listen)) {
+         const bool goes_away =
+               std::none_of(wanted.settings.transports.begin(), wanted.settings.transports.end(),
+                            [&](const config::plugin_use& u) {
+                               return u == transports_[old]->instance->use();
+                            }) ||
+               transports_[old]->instance->current() == plugin::instance::state::failed;
+         if (goes_away && !socket_taken[old] && transports_[old]->bound &&
+             same_listen(transports_[old]->bound->listen, use.listen)) {
             made->bound = transports_[old]->bound;
             socket_taken[old] = true;
          }
@@ -171,7 +183,9 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
          continue;
       }
       size_t old = 0;
-      while (old < discovery_.size() && (discovery_taken[old] || !(discovery_[old]->use() == wanted.settings.discovery[i]))) old++;
+      while (old < discovery_.size() &&
+             (discovery_taken[old] || !(discovery_[old]->use() == wanted.settings.discovery[i])))
+         old++;
       if (old == discovery_.size()) return fail(errc::internal, "discovery to keep is not running");
       discovery_taken[old] = true;
       next.kept_discovery.push_back(old);
@@ -189,10 +203,12 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    return prepare_tun(wanted.settings, next);
 }
 
-/// Last of all, because a device that takes the place of one of the same name cannot be opened beside it.
+/// Last of all, because a device that takes the place of one of the same name cannot be opened
+/// beside it.
 base::result<void> network::prepare_tun(const config::network& wanted, staged& next) {
    if (tun_ && settings_.interface == wanted.interface && settings_.offload == wanted.offload) {
-      next.reconfigure_tun = settings_.mtu != wanted.mtu || !same_prefixes(settings_.addresses, wanted.addresses) ||
+      next.reconfigure_tun = settings_.mtu != wanted.mtu ||
+                             !same_prefixes(settings_.addresses, wanted.addresses) ||
                              !same_prefixes(routes_of(settings_), routes_of(wanted));
       if (!next.reconfigure_tun) return {};
       auto ok = tun_->configure(wanted.addresses, routes_of(wanted), wanted.mtu);
@@ -235,10 +251,11 @@ void network::undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>&
       }
 }
 
-void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+void network::commit(plan& wanted, staged& next,
+                     std::vector<std::unique_ptr<plugin::instance>>& retired) {
    const bool first = !running_;
-   const bool new_identity =
-         identity_->tunnel.public_key != wanted.identity->tunnel.public_key || identity_->signing.id != wanted.identity->signing.id;
+   const bool new_identity = identity_->tunnel.public_key != wanted.identity->tunnel.public_key ||
+                             identity_->signing.id != wanted.identity->signing.id;
    running_ = true;
    if (first) since_wall_ns_ = shard_.wall_ns();
    if (next.tun) {
@@ -250,8 +267,9 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
    auto old_transports = std::move(transports_);
    transports_.clear();
    for (size_t i = 0; i < next.transports.size(); i++)
-      transports_.push_back(next.kept_transports[i] == SIZE_MAX ? std::move(next.transports[i])
-                                                                : std::move(old_transports[next.kept_transports[i]]));
+      transports_.push_back(next.kept_transports[i] == SIZE_MAX
+                                  ? std::move(next.transports[i])
+                                  : std::move(old_transports[next.kept_transports[i]]));
    for (auto& t : old_transports)
       if (t) stop_transport(*t, retired);
    auto old_discovery = std::move(discovery_);
@@ -259,30 +277,33 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
    std::vector<plugin::instance*> new_discovery;
    for (size_t i = 0; i < next.discovery.size(); i++) {
       const bool fresh = next.kept_discovery[i] == SIZE_MAX;
-      discovery_.push_back(fresh ? std::move(next.discovery[i]) : std::move(old_discovery[next.kept_discovery[i]]));
+      discovery_.push_back(fresh ? std::move(next.discovery[i])
+                                 : std::move(old_discovery[next.kept_discovery[i]]));
       if (fresh) new_discovery.push_back(discovery_.back().get());
    }
    for (auto& d : old_discovery)
       if (d) {
          d->stop(); // may still offer
-         peers_.each([&](uint64_t, peer& p) { std::erase_if(p.candidates, [&](const candidate& c) { return c.from == d.get(); }); });
+         peers_.each([&](uint64_t, peer& p) {
+            std::erase_if(p.candidates, [&](const candidate& c) { return c.from == d.get(); });
+         });
          retired.push_back(std::move(d));
       }
 
    settings_ = std::move(wanted.settings);
    identity_ = wanted.identity;
    if (new_identity)
-      for (auto& t : transports_) t->instance->event(WRN_EV_IDENTITY_CHANGED);
+      for (auto& t : transports_)
+         t->instance->event(WRN_EV_IDENTITY_CHANGED);
    for (size_t i = 0; i < transports_.size(); i++)
-      if (next.kept_transports[i] == SIZE_MAX) transports_[i]->udp->on_bound(transports_[i]->instance->get(), transports_[i]->sock);
+      if (next.kept_transports[i] == SIZE_MAX)
+         transports_[i]->udp->on_bound(transports_[i]->instance->get(), transports_[i]->sock);
 
-   // Peers that were there before meet the new discovery; commit_peers() then tells everybody about new and changed ones.
-   peers_.each([&](uint64_t handle, peer& p) {
-      std::vector<wrn_str> endpoints;
-      for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
-      for (plugin::instance* d : new_discovery)
-         if (d->active())
-            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+   // Peers that were there before meet the new discovery; commit_peers() then tells everybody about
+   // new and changed ones.
+   peers_.each([&](uint64_t, peer& p) {
+      for (const plugin::instance* d : new_discovery)
+         tell_discovery(p, *d);
    });
    commit_peers(settings_.peers);
    peers_.each([&](uint64_t, peer& p) {
@@ -290,114 +311,20 @@ void network::commit(plan& wanted, staged& next, std::vector<std::unique_ptr<plu
       open_links(p);
    });
    rebuild_owners();
-   emit(first ? "network.started" : "network.changed", {{"interface", tun_->name()}, {"peers", std::to_string(peers_.size())}});
+   emit(first ? "network.started" : "network.changed",
+        {{"interface", tun_->name()}, {"peers", std::to_string(peers_.size())}});
    want_maintenance();
 }
 
-void network::commit_peers(const std::vector<config::peer>& wanted) {
-   std::vector<peer*> gone;
-   peers_.each([&](uint64_t, peer& p) {
-      if (std::none_of(wanted.begin(), wanted.end(), [&](const config::peer& w) { return same_key(w, p.settings); })) gone.push_back(&p);
-   });
-   for (peer* p : gone) remove_peer(*p);
-   for (const config::peer& w : wanted)
-      if (w.tunnel_key) release_learned_key(w);
-   for (const config::peer& w : wanted) {
-      if (peer* known = find_peer(w)) {
-         if (!(known->settings == w)) update_peer(*known, w);
-      } else {
-         add_peer(w);
-      }
-   }
-}
-
-/// What the operator pins counts more than what another peer once said of itself.
-void network::release_learned_key(const config::peer& pinned) {
-   peers_.each([&](uint64_t, peer& p) {
-      if (!wants_key(p) || p.tunnel_key != pinned.tunnel_key || same_key(p.settings, pinned)) return;
-      close_links(p);
-      p.tunnel_key.reset();
-      p.last_error = "claims the tunnel key of another peer";
-   });
-}
-
-peer& network::add_peer(const config::peer& settings) {
-   auto made = std::make_unique<peer>();
-   made->settings = settings;
-   made->tunnel_key = settings.tunnel_key;
-   peer& p = *made;
-   p.handle = peers_.insert(std::move(made));
-   WRN_ASSERT(p.handle != 0); // prepare() has checked the number
-   if (wants_key(p)) p.ask_at = shard_.now();
-   std::vector<wrn_str> endpoints;
-   for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
-   for (auto& d : discovery_)
-      if (d->active())
-         d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
-   open_links(p);
-   return p;
-}
-
-void network::remove_peer(peer& p) {
-   close_links(p);
-   end_waiting(p, false);
-   for (auto& d : discovery_)
-      if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
-   std::vector<pending_ping> ended;
-   const auto first = std::stable_partition(pings_.begin(), pings_.end(), [&](const pending_ping& ping) { return ping.peer != p.handle; });
-   std::move(first, pings_.end(), std::back_inserter(ended));
-   pings_.erase(first, pings_.end());
-   for (size_t i = 0; i < drops_.size(); i++) drops_[i] += p.drops[i];
-   peers_.erase(p.handle);
-   for (pending_ping& ping : ended) ping.done(fail(errc::not_found, "the peer was removed"));
-}
-
-void network::update_peer(peer& p, const config::peer& settings) {
-   const config::peer old = std::move(p.settings);
-   p.settings = settings;
-   if (settings.tunnel_key != old.tunnel_key) {
-      close_links(p);
-      end_waiting(p, false);
-      p.tunnel_key = settings.tunnel_key;
-      p.tunnel_key_sequence = 0;
-      p.ask_at = wants_key(p) ? shard_.now() : 0;
-      p.asked = 0;
-   } else if (settings.psk != old.psk || settings.keepalive_s != old.keepalive_s) {
-      for (auto& l : p.links) {
-         const wrn_link_params params = params_of(p, l->remote);
-         if (l->via->instance->active()) l->via->table->update(l->via->instance->get(), l->handle, &params);
-      }
-   }
-   if (settings.endpoints != old.endpoints) {
-      std::vector<wrn_str> endpoints;
-      for (const std::string& e : p.settings.endpoints) endpoints.push_back({e.data(), e.size()});
-      for (auto& d : discovery_)
-         if (d->active())
-            d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)
-                  ->on_peer(d->get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
-   }
-   p.source_epoch = 0;
-}
-
-void network::rebuild_owners() {
-   std::vector<route::owned_prefix> prefixes;
-   peers_.each([&](uint64_t handle, const peer& p) {
-      for (const auto* list : {&p.settings.addresses, &p.settings.routes})
-         for (const wrn_addr& prefix : *list) prefixes.push_back({prefix, handle});
-   });
-   auto built = route::owner_table::build(std::move(prefixes));
-   WRN_ASSERT(built.has_value()); // prepare() built the same
-   owners_ = std::move(*built);
-   epoch_++;
-}
-
-void network::stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired) {
+void network::stop_transport(transport& t,
+                             std::vector<std::unique_ptr<plugin::instance>>& retired) {
    peers_.each([&](uint64_t, peer& p) {
       for (auto& l : p.links)
          if (l->via == &t) close_link(*l);
       std::erase_if(p.links, [&](const auto& l) { return l->via == &t; });
    });
-   if (t.instance->active() && t.instance->get()->drain != nullptr) t.instance->get()->drain(t.instance->get(), shard_.now());
+   if (t.instance->active() && t.instance->get()->drain != nullptr)
+      t.instance->get()->drain(t.instance->get(), shard_.now());
    t.instance->stop();
    retired.push_back(std::move(t.instance));
 }
@@ -409,8 +336,10 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
       if (*timer != 0) shard_.timer_cancel(std::exchange(*timer, 0));
    later_links_.clear();
    later_peers_.clear();
-   for (auto ping = std::exchange(pings_, {}); auto& p : ping) p.done(fail(errc::state, "the network was stopped"));
-   for (auto& t : transports_) stop_transport(*t, retired);
+   for (auto ping = std::exchange(pings_, {}); auto& p : ping)
+      p.done(fail(errc::state, "the network was stopped"));
+   for (auto& t : transports_)
+      stop_transport(*t, retired);
    transports_.clear();
    for (auto& d : discovery_) {
       d->stop();
@@ -427,26 +356,6 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
    emit("network.stopped", {});
 }
 
-peer* network::find_peer(const config::peer& settings) const {
-   peer* found = nullptr;
-   peers_.each([&](uint64_t, peer& p) {
-      if (same_key(p.settings, settings)) found = &p;
-   });
-   return found;
-}
-
-peer* network::find_peer(std::string_view target) const {
-   const auto address = base::parse_address(target);
-   if (address) return peers_.find(owners_.lookup(address->family, address->ip));
-   peer* found = nullptr;
-   peers_.each([&](uint64_t, peer& p) {
-      const bool by_id = p.settings.id && crypto::format_node_id(*p.settings.id) == target;
-      const bool by_key = p.tunnel_key && crypto::format_tunnel_key(*p.tunnel_key) == target;
-      if (p.settings.name == target || by_id || by_key) found = &p;
-   });
-   return found;
-}
-
 const wrn_addr* network::own_address(uint8_t family) const {
    for (const wrn_addr& a : settings_.addresses)
       if (a.family == family) return &a;
@@ -458,8 +367,10 @@ void network::emit(std::string name, std::vector<std::pair<std::string, std::str
 }
 
 void network::on_network_changed() {
-   for (auto& t : transports_) t->instance->event(WRN_EV_NETWORK_CHANGED);
-   for (auto& d : discovery_) d->event(WRN_EV_NETWORK_CHANGED);
+   for (auto& t : transports_)
+      t->instance->event(WRN_EV_NETWORK_CHANGED);
+   for (auto& d : discovery_)
+      d->event(WRN_EV_NETWORK_CHANGED);
 }
 
 void network::on_link(io::tun_device&, bool up) {

@@ -1,13 +1,14 @@
 // One network of this node: the object between the TUN device and the transports.
 //
-// Lives on its shard; every member is called there (the daemon posts). It sees the world through io::shard only, so that tests run whole
-// meshes of it under virtual time. Its configuration changes by apply(), which opens everything new before it closes anything old: a
-// plan that cannot be carried out leaves the network as it was.
+// Lives on its shard; every member is called there (the daemon posts). It sees the world through
+// io::shard only, so that tests run whole meshes of it under virtual time. Its configuration
+// changes by apply(), which opens everything new before it closes anything old: a plan that cannot
+// be carried out leaves the network as it was.
 #pragma once
 
 #include "core/base/handle_table.hpp"
-#include "core/mesh/peer.hpp"
 #include "core/mesh/frame.hpp"
+#include "core/mesh/peer.hpp"
 #include "core/mesh/status.hpp"
 #include "core/route/flow_cache.hpp"
 #include "core/route/owner_table.hpp"
@@ -17,15 +18,20 @@
 
 namespace warren::mesh {
 
-/// What a network shall become. Instances are configured, not started. [moved from control thread to shard]
+/// What a network shall become. Instances are configured, not started. [moved from control thread
+/// to shard]
 struct plan {
    config::network settings;
    std::shared_ptr<const trust::identity> identity;
-   /// One per settings.transports / settings.discovery: a new instance, or null to keep the running one of the same use.
+   /// One per settings.transports / settings.discovery: a new instance, or null to keep the running
+   /// one of the same use.
    std::vector<std::unique_ptr<plugin::instance>> transports, discovery;
 };
 
-class network final : public plugin::host_port, public io::tun_sink, public io::udp_sink, public io::timer_sink {
+class network final : public plugin::host_port,
+                      public io::tun_sink,
+                      public io::udp_sink,
+                      public io::timer_sink {
  public:
    network(io::shard& shard, std::string name, event_handler on_event);
    ~network() override; // stopped
@@ -37,10 +43,13 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void stop(std::vector<std::unique_ptr<plugin::instance>>& retired);
 
    network_status status() const;
-   /// One echo to a peer (by name, id or address); the answer or the reason comes later, exactly once.
-   void ping(const std::string& target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done);
+   /// One echo to a peer (by name, id or address); the answer or the reason comes later, exactly
+   /// once.
+   void ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
+             std::function<void(base::result<ping_result>)> done);
 
-   /// The kernel's view changed or was changed: transports forget sticky addresses, interface settings are repaired.
+   /// The kernel's view changed or was changed: transports forget sticky addresses, interface
+   /// settings are repaired.
    void on_network_changed();
 
    // io::tun_sink, io::udp_sink, io::timer_sink
@@ -52,17 +61,20 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
 
    // plugin::host_port
    const trust::identity& identity() const override { return *identity_; }
-   void drop(plugin::instance& from, uint64_t peer, std::span<const wrn_pkt> packets, uint32_t reason) override;
+   void drop(plugin::instance& from, uint64_t peer, std::span<const wrn_pkt> packets,
+             uint32_t reason) override;
    uint32_t udp_room(plugin::instance& from, uint64_t sock) override;
    void udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) override;
    wrn_status udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) override;
-   wrn_status link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link,
+   wrn_status link_incoming(plugin::instance& from, const wrn_key& tunnel_key,
+                            const wrn_addr& remote, uint64_t& link,
                             wrn_link_params& params) override;
    void link_state(plugin::instance& from, uint64_t link, uint32_t state, wrn_status why) override;
    void link_moved(plugin::instance& from, uint64_t link, const wrn_addr& remote) override;
    void link_deliver(plugin::instance& from, uint64_t link, std::span<wrn_pkt> packets) override;
    void link_writable(plugin::instance& from, uint64_t link) override;
-   wrn_status offer(plugin::instance& from, uint64_t peer, std::span<const wrn_endpoint> endpoints) override;
+   wrn_status offer(plugin::instance& from, uint64_t peer,
+                    std::span<const wrn_endpoint> endpoints) override;
    void failed(plugin::instance& from, wrn_status status, std::string_view why) override;
 
  private:
@@ -87,6 +99,7 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void commit_peers(const std::vector<config::peer>& wanted);
    void rebuild_owners();
    peer& add_peer(const config::peer& settings);
+   void tell_discovery(const peer& p, const plugin::instance& d) const;
    void remove_peer(peer& p);
    void update_peer(peer& p, const config::peer& settings);
    peer* find_peer(const config::peer& settings) const;
@@ -136,7 +149,9 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
    void on_key_datagram(transport& t, const wrn_pkt& datagram);
    void learn_key(peer& p, const trust::key_message& message);
    void send_raw(transport& t, const wrn_addr& to, uint32_t local, std::span<const uint8_t> bytes);
-   bool wants_key(const peer& p) const { return p.settings.id.has_value() && !p.settings.tunnel_key.has_value(); }
+   bool wants_key(const peer& p) const {
+      return p.settings.id.has_value() && !p.settings.tunnel_key.has_value();
+   }
 
    void emit(std::string name, std::vector<std::pair<std::string, std::string>> fields);
    const wrn_addr* own_address(uint8_t family) const;
@@ -164,7 +179,8 @@ class network final : public plugin::host_port, public io::tun_sink, public io::
 
    uint64_t maintenance_timer_ = 0;
    uint64_t ping_timer_ = 0;
-   // What a plugin's call led to and what calls plugins in turn: done after that call has returned, since host functions never call back.
+   // What a plugin's call led to and what calls plugins in turn: done after that call has returned,
+   // since host functions never call back.
    uint64_t later_timer_ = 0;
    std::vector<uint64_t> later_links_, later_peers_;
    std::vector<pending_ping> pings_;

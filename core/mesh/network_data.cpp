@@ -1,5 +1,5 @@
-// The way of a packet: from the TUN device to a link, and from a link to the TUN device. Nothing in here allocates, locks or logs
-// per packet; what must be said is counted.
+// The way of a packet: from the TUN device to a link, and from a link to the TUN device. Nothing in
+// here allocates, locks or logs per packet; what must be said is counted.
 #include "core/mesh/network.hpp"
 
 #include "core/base/address.hpp"
@@ -14,7 +14,9 @@ namespace {
 
 constexpr uint8_t protocol_udp = 17;
 
-std::span<const uint8_t> data_of(const wrn_pkt& packet) { return {packet.buf + packet.off, packet.len}; }
+std::span<const uint8_t> data_of(const wrn_pkt& packet) {
+   return {packet.buf + packet.off, packet.len};
+}
 
 } // namespace
 
@@ -27,8 +29,10 @@ void network::drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason wh
    shard_.pool().free(packets);
 }
 
-void network::drop(plugin::instance&, uint64_t handle, std::span<const wrn_pkt> packets, uint32_t reason) {
-   drop_all(peers_.find(handle), packets, reason < WRN_DROP_COUNT_ ? static_cast<drop_reason>(reason) : drop_reason::other);
+void network::drop(plugin::instance&, uint64_t handle, std::span<const wrn_pkt> packets,
+                   uint32_t reason) {
+   drop_all(peers_.find(handle), packets,
+            reason < WRN_DROP_COUNT_ ? static_cast<drop_reason>(reason) : drop_reason::other);
 }
 
 uint64_t network::owner_of(const route::ip_view& ip) {
@@ -41,12 +45,14 @@ uint64_t network::owner_of(const route::ip_view& ip) {
    return owner;
 }
 
-/// Does the packet go from our socket to the peer's endpoint? Then the endpoint is routed into the tunnel itself, and each turn of the
-/// loop would make the packet larger.
+/// Does the packet go from our socket to the peer's endpoint? Then the endpoint is routed into the
+/// tunnel itself, and each turn of the loop would make the packet larger.
 bool network::is_own_datagram(const peer& p, const route::ip_view& ip) const {
    for (const auto& l : p.links) {
       if (ip.destination_port != l->remote.port || ip.source_port != l->via->port) continue;
-      if (ip.family == l->remote.family && std::memcmp(ip.destination, l->remote.ip, ip.family == 4 ? 4 : 16) == 0) return true;
+      if (ip.family == l->remote.family &&
+          std::memcmp(ip.destination, l->remote.ip, ip.family == 4 ? 4 : 16) == 0)
+         return true;
    }
    return false;
 }
@@ -54,7 +60,8 @@ bool network::is_own_datagram(const peer& p, const route::ip_view& ip) const {
 // --- from the interface ------------------------------------------------------------------------
 
 void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
-   // Runs of packets to one peer leave as one batch; segments of a superpacket share the look-up of their first.
+   // Runs of packets to one peer leave as one batch; segments of a superpacket share the look-up of
+   // their first.
    size_t first = 0;
    peer* current = nullptr;
    drop_reason why = drop_reason::not_ip;
@@ -91,24 +98,31 @@ void network::answer_unreachable(std::span<const wrn_pkt> packets, bool owned) {
    const auto bytes = data_of(packets.front());
    const wrn_addr* source = own_address(bytes[0] >> 4 == 4 ? WRN_AF_INET : WRN_AF_INET6);
    if (source == nullptr) return;
-   const auto answer = make_unreachable(bytes, *source, owned ? unreachable_reason::no_link : unreachable_reason::no_owner);
+   const auto answer = make_unreachable(
+         bytes, *source, owned ? unreachable_reason::no_link : unreachable_reason::no_owner);
    wrn_pkt packet{};
-   if (!answer || shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(answer->size())) != 1) return;
+   if (!answer || shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(answer->size())) != 1)
+      return;
    std::memcpy(packet.buf + packet.off, answer->data(), answer->size());
    tun_->write({&packet, 1});
 }
 
 void network::send_to(peer& p, std::span<wrn_pkt> packets) {
    link* l = usable_link(p);
-   // A name that is being resolved is worth waiting for: the transport keeps a bounded number of packets.
-   const bool nowhere = l != nullptr && l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE && p.settings.endpoints.empty();
+   // A name that is being resolved is worth waiting for: the transport keeps a bounded number of
+   // packets.
+   const bool nowhere = l != nullptr && l->state != WRN_LINK_UP &&
+                        l->remote.family == WRN_AF_NONE && p.settings.endpoints.empty();
    if (l == nullptr && !p.candidates.empty() && p.ask_at != 0) return wait_for_key(p, packets);
    if (l == nullptr || nowhere) {
-      // Nobody knows where the peer is. It may come to us; until then applications shall hear about it at once.
+      // Nobody knows where the peer is. It may come to us; until then applications shall hear about
+      // it at once.
       tell_unreachable(p);
       want_maintenance();
       if (p.last_error.empty())
-         p.last_error = !p.tunnel_key ? "its tunnel key is not known yet" : l == nullptr ? "no transport for it runs" : "no endpoint known";
+         p.last_error = !p.tunnel_key  ? "its tunnel key is not known yet"
+                        : l == nullptr ? "no transport for it runs"
+                                       : "no endpoint known";
       answer_unreachable(packets, true);
       drop_all(&p, packets, drop_reason::no_link);
       return;
@@ -126,7 +140,8 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
    send_on(*l, packets);
 }
 
-/// Packets that wait for a session may hold half of the memory: the other half is for what moves, the answer to their handshake included.
+/// Packets that wait for a session may hold half of the memory: the other half is for what moves,
+/// the answer to their handshake included.
 bool network::may_wait() const {
    const io::packet_pool& pool = shard_.pool();
    return pool.slots_in_use() <= pool.slots_free() && pool.slabs_in_use() <= pool.slabs_free();
@@ -146,7 +161,7 @@ void network::wait_for_key(peer& p, std::span<wrn_pkt> packets) {
 }
 
 void network::end_waiting(peer& p, bool send) {
-   for (auto waiting = std::exchange(p.waiting, {}); wrn_pkt& packet : waiting) {
+   for (auto waiting = std::exchange(p.waiting, {}); wrn_pkt & packet : waiting) {
       if (send)
          send_to(p, {&packet, 1});
       else
@@ -158,10 +173,13 @@ void network::send_on(link& l, std::span<wrn_pkt> packets) {
    if (l.queue.empty()) {
       const uint32_t room = l.via->table->room(l.via->instance->get(), l.handle);
       const size_t now = std::min<size_t>({packets.size(), room, WRN_BATCH_MAX});
-      if (now > 0) l.via->table->tx(l.via->instance->get(), l.handle, packets.data(), static_cast<uint32_t>(now));
+      if (now > 0)
+         l.via->table->tx(l.via->instance->get(), l.handle, packets.data(),
+                          static_cast<uint32_t>(now));
       packets = packets.subspan(now);
    }
-   if (!l.via->instance->active()) return drop_all(l.owner, packets, drop_reason::no_link); // it failed just now
+   if (!l.via->instance->active())
+      return drop_all(l.owner, packets, drop_reason::no_link); // it failed just now
    for (wrn_pkt& packet : packets) {
       if (l.queue.size() >= base::limits::link_queue_max) {
          drop_all(l.owner, {&packet, 1}, drop_reason::queue_full);
@@ -191,7 +209,9 @@ void network::link_writable(plugin::instance& from, uint64_t handle) {
 
 bool network::source_belongs(peer& p, const route::ip_view& ip) {
    const size_t bytes = ip.family == 4 ? 4 : 16;
-   if (p.source_epoch == epoch_ && p.source_family == ip.family && std::memcmp(p.source.data(), ip.source, bytes) == 0) return true;
+   if (p.source_epoch == epoch_ && p.source_family == ip.family &&
+       std::memcmp(p.source.data(), ip.source, bytes) == 0)
+      return true;
    if (owners_.lookup(ip.family, ip.source) != p.handle) return false;
    std::memcpy(p.source.data(), ip.source, bytes);
    p.source_family = ip.family;
@@ -227,7 +247,8 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
       }
    }
    if (kept == 0) return;
-   p.last_traffic = shard_.now(); // applications' packets only: our own echoes must not keep themselves alive
+   p.last_traffic =
+         shard_.now(); // applications' packets only: our own echoes must not keep themselves alive
    tun_->write(packets.first(kept));
 }
 
@@ -250,12 +271,14 @@ void network::on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams)
          datagrams[kept++] = datagram;
       }
    }
-   if (kept > 0) t->udp->on_recv(t->instance->get(), t->sock, datagrams.data(), static_cast<uint32_t>(kept));
+   if (kept > 0)
+      t->udp->on_recv(t->instance->get(), t->sock, datagrams.data(), static_cast<uint32_t>(kept));
 }
 
 void network::on_writable(io::udp_socket& socket) {
    for (const auto& t : transports_)
-      if (t->bound && t->bound->socket.get() == &socket && t->instance->active() && t->udp->on_writable != nullptr)
+      if (t->bound && t->bound->socket.get() == &socket && t->instance->active() &&
+          t->udp->on_writable != nullptr)
          t->udp->on_writable(t->instance->get(), t->sock);
 }
 
@@ -283,8 +306,11 @@ wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& o
 
 bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
    wrn_pkt packet{};
-   if (!l.via->instance->active() || l.via->table->room(l.via->instance->get(), l.handle) == 0) return false;
-   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(frame_header_bytes + body.size())) != 1) return false;
+   if (!l.via->instance->active() || l.via->table->room(l.via->instance->get(), l.handle) == 0)
+      return false;
+   if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(frame_header_bytes + body.size())) !=
+       1)
+      return false;
    write_frame(packet.buf + packet.off, static_cast<frame_type>(type), body);
    l.via->table->tx(l.via->instance->get(), l.handle, &packet, 1);
    return true;
@@ -293,7 +319,8 @@ bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
 void network::on_frame(link& l, std::span<const uint8_t> packet) {
    peer& p = *l.owner;
    const auto f = parse_frame(packet);
-   // A stock peer never says these; whoever holds its key does not become a Warren node by sending them.
+   // A stock peer never says these; whoever holds its key does not become a Warren node by sending
+   // them.
    if (!f || !p.settings.id) {
       count_drop(&p, drop_reason::unknown_frame);
       return;
@@ -303,8 +330,9 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
       const auto h = parse_hello(f->body);
       if (!h) break;
       if (h->version_min > wire_version || h->version_max < wire_version) {
-         p.last_error = "speaks wire versions " + std::to_string(h->version_min) + " to " + std::to_string(h->version_max) +
-                        ", this node speaks " + std::to_string(wire_version) + "; upgrade the older one";
+         p.last_error = "speaks wire versions " + std::to_string(h->version_min) + " to " +
+                        std::to_string(h->version_max) + ", this node speaks " +
+                        std::to_string(wire_version) + "; upgrade the older one";
          return;
       }
       p.hello_seen = true;
@@ -327,38 +355,47 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
    count_drop(&p, drop_reason::unknown_frame);
 }
 
-void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns, std::function<void(base::result<ping_result>)> done) {
+void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
+                   std::function<void(base::result<ping_result>)> done) {
    using base::errc;
    if (!running_) return done(base::fail(errc::state, "network " + name_ + " is not running"));
    peer* p = find_peer(target);
    if (p == nullptr)
-      return done(base::fail(errc::not_found, "no peer '" + target + "' in " + name_ + "; 'warren peer list' shows who there is"));
+      return done(base::fail(errc::not_found, "no peer '" + target + "' in " + name_ +
+                                                    "; 'warren peer list' shows who there is"));
    wrn_addr address{};
    if (auto given = base::parse_address(target)) {
       address = *given;
    } else {
-      const auto& owned = p->settings.addresses.empty() ? p->settings.routes : p->settings.addresses;
+      const auto& owned =
+            p->settings.addresses.empty() ? p->settings.routes : p->settings.addresses;
       for (const wrn_addr& a : owned)
-         if (address.family == WRN_AF_NONE && a.prefix_len == base::address_bits(a) && own_address(a.family) != nullptr) address = a;
+         if (address.family == WRN_AF_NONE && a.prefix_len == base::address_bits(a) &&
+             own_address(a.family) != nullptr)
+            address = a;
       if (address.family == WRN_AF_NONE)
-         return done(base::fail(errc::invalid,
-                                "peer '" + target + "' has no address of its own in the configuration; ping an address behind it"));
+         return done(base::fail(errc::invalid, "peer '" + target +
+                                                     "' has no address of its own in the "
+                                                     "configuration; ping an address behind it"));
    }
    const wrn_addr* source = own_address(address.family);
    if (source == nullptr)
-      return done(base::fail(errc::invalid, "this node has no address of the family of " + base::format_address(address)));
+      return done(base::fail(errc::invalid, "this node has no address of the family of " +
+                                                  base::format_address(address)));
    if (pings_.size() >= 1024) return done(base::fail(errc::limit, "too many pings at once"));
-   const auto request =
-         make_echo_request(*source, address, ping_identifier_, ++ping_sequence_, std::min<size_t>(bytes, settings_.mtu - 48));
+   const auto request = make_echo_request(*source, address, ping_identifier_, ++ping_sequence_,
+                                          std::min<size_t>(bytes, settings_.mtu - 48));
    wrn_pkt packet{};
    if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1)
       return done(base::fail(errc::limit, "out of packet memory"));
    std::memcpy(packet.buf + packet.off, request.data(), request.size());
    const uint64_t now = shard_.now();
-   pings_.push_back({p->handle, now, now + timeout_ns, ping_sequence_, address, request.size(), std::move(done)});
+   pings_.push_back({p->handle, now, now + timeout_ns, ping_sequence_, address, request.size(),
+                     std::move(done)});
    // Restarting the timer for the earliest deadline; there are few pings.
    uint64_t next = UINT64_MAX;
-   for (const pending_ping& each : pings_) next = std::min(next, each.deadline);
+   for (const pending_ping& each : pings_)
+      next = std::min(next, each.deadline);
    ping_timer_ = shard_.timer_set(ping_timer_, next, *this, 0);
    send_to(*p, {&packet, 1});
 }
@@ -375,7 +412,8 @@ bool network::take_ping_reply(peer& p, std::span<const uint8_t> packet, const ro
    pings_.erase(it);
    p.rtt_ns = shard_.now() - ping.sent;
    const link* l = usable_link(p);
-   ping.done(ping_result{p.rtt_ns / 1000, p.settings.name, l != nullptr ? l->via->instance->desc().name : "",
+   ping.done(ping_result{p.rtt_ns / 1000, p.settings.name,
+                         l != nullptr ? l->via->instance->desc().name : "",
                          l != nullptr ? l->remote : wrn_addr{}, ping.address, ping.bytes});
    return true;
 }

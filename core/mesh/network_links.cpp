@@ -12,27 +12,40 @@ namespace {
 
 constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t maintenance_interval = second;
-// WireGuard tries again every 5 s; a second try to a silent endpoint is worth less than a first try to another one.
+// WireGuard tries again every 5 s; a second try to a silent endpoint is worth less than a first try
+// to another one.
 constexpr uint64_t endpoint_patience = 6 * second;
 constexpr uint64_t unreachable_interval = 15 * second;
-constexpr uint64_t moved_interval = second; // a peer that changes its address with each packet must not fill the log
+constexpr uint64_t moved_interval =
+      second; // a peer that changes its address with each packet must not fill the log
 
-constexpr uint64_t waiting_max = 5 * second; // for a tunnel key: what applications send again by then
+constexpr uint64_t waiting_max =
+      5 * second; // for a tunnel key: what applications send again by then
 constexpr uint64_t echo_interval = 15 * second;
 constexpr uint64_t active_window = 45 * second; // a peer matters while it had traffic this recently
 
-void put(wrn_key& to, const crypto::bytes32& from) { std::copy(from.begin(), from.end(), to.bytes); }
+void put(wrn_key& to, const crypto::bytes32& from) {
+   std::copy(from.begin(), from.end(), to.bytes);
+}
 
 std::string why_text(wrn_status why) {
    switch (why) {
-   case WRN_OK: return "closed";
-   case WRN_E_TIMEOUT: return "no answer to the handshake";
-   case WRN_E_CLOSED: return "session expired";
-   case WRN_E_AUTH: return "the peer could not prove its key, or the preshared keys differ";
-   case WRN_E_UNREACHABLE: return "no endpoint known";
-   case WRN_E_INVALID: return "the peer's key is not usable";
-   case WRN_E_INTERNAL: return "the transport failed";
-   default: return "status " + std::to_string(why);
+   case WRN_OK:
+      return "closed";
+   case WRN_E_TIMEOUT:
+      return "no answer to the handshake";
+   case WRN_E_CLOSED:
+      return "session expired";
+   case WRN_E_AUTH:
+      return "the peer could not prove its key, or the preshared keys differ";
+   case WRN_E_UNREACHABLE:
+      return "no endpoint known";
+   case WRN_E_INVALID:
+      return "the peer's key is not usable";
+   case WRN_E_INTERNAL:
+      return "the transport failed";
+   default:
+      return "status " + std::to_string(why);
    }
 }
 
@@ -53,14 +66,18 @@ wrn_link_params network::params_of(const peer& p, const wrn_addr& remote) const 
 void network::open_links(peer& p) {
    if (!p.tunnel_key) return;
    for (auto& t : transports_) {
-      const bool open = std::any_of(p.links.begin(), p.links.end(), [&](const auto& l) { return l->via == t.get(); });
+      const bool open = std::any_of(p.links.begin(), p.links.end(),
+                                    [&](const auto& l) { return l->via == t.get(); });
       if (!open && t->instance->active()) open_link(p, *t);
    }
    // In the transports' order, which is the operator's order of preference.
    const auto rank = [&](const std::unique_ptr<link>& l) {
-      return std::find_if(transports_.begin(), transports_.end(), [&](const auto& t) { return t.get() == l->via; }) - transports_.begin();
+      return std::find_if(transports_.begin(), transports_.end(),
+                          [&](const auto& t) { return t.get() == l->via; }) -
+             transports_.begin();
    };
-   std::sort(p.links.begin(), p.links.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+   std::sort(p.links.begin(), p.links.end(),
+             [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
 }
 
 void network::open_link(peer& p, transport& t) {
@@ -73,7 +90,8 @@ void network::open_link(peer& p, transport& t) {
    p.links.push_back(std::move(made));
    links_[l.handle] = &l;
    const wrn_link_params params = params_of(p, l.remote);
-   if (const wrn_status status = t.table->open(t.instance->get(), l.handle, &params); status != WRN_OK) {
+   if (const wrn_status status = t.table->open(t.instance->get(), l.handle, &params);
+       status != WRN_OK) {
       p.last_error = std::string(t.instance->desc().name) + ": " + why_text(status);
       links_.erase(l.handle);
       p.links.pop_back();
@@ -82,23 +100,28 @@ void network::open_link(peer& p, transport& t) {
 
 void network::close_link(link& l) {
    if (l.via->instance->active()) l.via->table->close(l.via->instance->get(), l.handle);
-   for (const wrn_pkt& packet : l.queue) drop_all(l.owner, {&packet, 1}, drop_reason::expired);
+   for (const wrn_pkt& packet : l.queue)
+      drop_all(l.owner, {&packet, 1}, drop_reason::expired);
    l.queue.clear();
    links_.erase(l.handle);
 }
 
 void network::close_links(peer& p) {
-   for (auto& l : p.links) close_link(*l);
+   for (auto& l : p.links)
+      close_link(*l);
    p.links.clear();
 }
 
 link* network::usable_link(peer& p) const {
-   // The first that is up; else the first that knows where to go; else the first. None of a transport that failed.
+   // The first that is up; else the first that knows where to go; else the first. None of a
+   // transport that failed.
    link* best = nullptr;
    for (const auto& l : p.links) {
       if (!l->via->instance->active()) continue;
       if (l->state == WRN_LINK_UP) return l.get();
-      if (best == nullptr || (best->remote.family == WRN_AF_NONE && l->remote.family != WRN_AF_NONE)) best = l.get();
+      if (best == nullptr ||
+          (best->remote.family == WRN_AF_NONE && l->remote.family != WRN_AF_NONE))
+         best = l.get();
    }
    return best;
 }
@@ -110,8 +133,9 @@ const candidate* network::candidate_for(const link& l, size_t index) const {
 }
 
 size_t network::candidate_count(const link& l) const {
-   return static_cast<size_t>(std::count_if(l.owner->candidates.begin(), l.owner->candidates.end(),
-                                            [&](const candidate& c) { return c.transport == l.via->instance->desc().name; }));
+   return static_cast<size_t>(std::count_if(
+         l.owner->candidates.begin(), l.owner->candidates.end(),
+         [&](const candidate& c) { return c.transport == l.via->instance->desc().name; }));
 }
 
 void network::move_to_next_endpoint(link& l) {
@@ -133,7 +157,8 @@ void network::tell_unreachable(peer& p) {
    if (wants_key(p)) ask_key(p); // it may have a new tunnel key
    for (auto& d : discovery_) {
       const auto* table = d->ext<wrn_discovery>(WRN_EXT_DISCOVERY);
-      if (d->active() && table->on_unreachable != nullptr) table->on_unreachable(d->get(), p.handle);
+      if (d->active() && table->on_unreachable != nullptr)
+         table->on_unreachable(d->get(), p.handle);
    }
 }
 
@@ -148,9 +173,10 @@ link* network::link_of(const plugin::instance& from, uint64_t handle) const {
    return it != links_.end() && it->second->via->instance.get() == &from ? it->second : nullptr;
 }
 
-wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key, const wrn_addr&, uint64_t& handle,
-                                  wrn_link_params& params) {
-   // Links to all members are open already, so who calls without one is a stranger, or somebody whose open() failed.
+wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key,
+                                  const wrn_addr&, uint64_t& handle, wrn_link_params& params) {
+   // Links to all members are open already, so who calls without one is a stranger, or somebody
+   // whose open() failed.
    peer* caller = nullptr;
    peers_.each([&](uint64_t, peer& p) {
       if (p.tunnel_key && *p.tunnel_key == std::to_array(tunnel_key.bytes)) caller = &p;
@@ -183,7 +209,9 @@ void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state
       p.unreachable_told = 0;
       l->remote_proved = true;
       if (!was_up) {
-         emit("peer.up", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"endpoint", base::format_endpoint(l->remote)}});
+         emit("peer.up", {{"peer", p.settings.name},
+                          {"transport", from.desc().name},
+                          {"endpoint", base::format_endpoint(l->remote)}});
          l->say_hello = p.settings.id.has_value();
       }
       later(*l);
@@ -192,7 +220,9 @@ void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state
    }
    l->state = 0;
    p.last_error = why_text(why);
-   if (was_up || why != WRN_OK) emit("peer.down", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
+   if (was_up || why != WRN_OK)
+      emit("peer.down",
+           {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
    if (why == WRN_E_TIMEOUT && !p.unreachable_later) {
       p.unreachable_later = true;
       later_peers_.push_back(p.handle);
@@ -217,7 +247,8 @@ void network::run_later() {
       link& l = *it->second;
       l.later = false;
       flush_queue(l);
-      if (std::exchange(l.say_hello, false)) send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello({}));
+      if (std::exchange(l.say_hello, false))
+         send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello({}));
       if (const auto token = std::exchange(l.echo_token, std::nullopt)) {
          std::array<uint8_t, echo_bytes> body{};
          put_le(body.data(), *token, body.size());
@@ -249,10 +280,12 @@ void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr
 void network::tell_moved(link& l) {
    l.move_untold = false;
    l.moved_told = shard_.now();
-   emit("peer.moved", {{"peer", l.owner->settings.name}, {"endpoint", base::format_endpoint(l.remote)}});
+   emit("peer.moved",
+        {{"peer", l.owner->settings.name}, {"endpoint", base::format_endpoint(l.remote)}});
 }
 
-wrn_status network::offer(plugin::instance& from, uint64_t handle, std::span<const wrn_endpoint> endpoints) {
+wrn_status network::offer(plugin::instance& from, uint64_t handle,
+                          std::span<const wrn_endpoint> endpoints) {
    peer* p = peers_.find(handle);
    if (p == nullptr) return WRN_E_NOT_FOUND;
    std::erase_if(p->candidates, [&](const candidate& c) { return c.from == &from; });
@@ -284,21 +317,29 @@ wrn_status network::offer(plugin::instance& from, uint64_t handle, std::span<con
 }
 
 void network::failed(plugin::instance& from, wrn_status status, std::string_view why) {
-   base::log::error("plugin_failed", {{"network", name_}, {"plugin", from.desc().name}, {"status", int64_t{status}}, {"why", why}});
+   base::log::error("plugin_failed", {{"network", name_},
+                                      {"plugin", from.desc().name},
+                                      {"status", int64_t{status}},
+                                      {"why", why}});
    peers_.each([&](uint64_t, peer& p) {
       for (auto& l : p.links)
          if (l->via->instance.get() == &from) {
             const bool was_up = std::exchange(l->state, 0u) == WRN_LINK_UP;
             p.last_error = std::string(from.desc().name) + " failed: " + std::string(why);
-            for (const wrn_pkt& packet : std::exchange(l->queue, {})) drop_all(&p, {&packet, 1}, drop_reason::no_link);
-            if (was_up) emit("peer.down", {{"peer", p.settings.name}, {"transport", from.desc().name}, {"reason", p.last_error}});
+            for (const wrn_pkt& packet : std::exchange(l->queue, {}))
+               drop_all(&p, {&packet, 1}, drop_reason::no_link);
+            if (was_up)
+               emit("peer.down", {{"peer", p.settings.name},
+                                  {"transport", from.desc().name},
+                                  {"reason", p.last_error}});
          }
    });
-   emit("plugin.failed", {{"plugin", from.desc().name}, {"why", std::string(why)}});
+   emit("plugin.failed", {{"plugin", from.use().plugin}, {"why", std::string(why)}});
 }
 
 void network::want_maintenance() {
-   if (maintenance_timer_ == 0 && running_) maintenance_timer_ = shard_.timer_set(0, shard_.now() + maintenance_interval, *this, 0);
+   if (maintenance_timer_ == 0 && running_)
+      maintenance_timer_ = shard_.timer_set(0, shard_.now() + maintenance_interval, *this, 0);
 }
 
 void network::on_timer(uint64_t timer, uint64_t) {
@@ -329,8 +370,10 @@ void network::on_timer(uint64_t timer, uint64_t) {
    if (next != UINT64_MAX) ping_timer_ = shard_.timer_set(0, next, *this, 0);
    for (pending_ping& ping : due) {
       const peer* p = peers_.find(ping.peer);
-      const std::string why = p != nullptr && !p->last_error.empty() ? " (" + p->last_error + ")" : "";
-      ping.done(base::fail(base::errc::timeout, "no answer from " + base::format_address(ping.address) + why));
+      const std::string why =
+            p != nullptr && !p->last_error.empty() ? " (" + p->last_error + ")" : "";
+      ping.done(base::fail(base::errc::timeout,
+                           "no answer from " + base::format_address(ping.address) + why));
    }
 }
 
@@ -357,7 +400,8 @@ void network::maintain() {
             }
             if (l->endpoint_index + 1 >= candidate_count(*l)) tell_unreachable(p);
             move_to_next_endpoint(*l);
-         } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) && now - p.last_traffic < active_window) {
+         } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) &&
+                    now - p.last_traffic < active_window) {
             again = true;
             if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;
             p.echo_sent = now;

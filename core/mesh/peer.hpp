@@ -28,8 +28,8 @@ enum class drop_reason : uint8_t {
    no_owner = WRN_DROP_COUNT_, // no peer owns the destination
    wrong_source,               // the inner source does not belong to the peer that sent it
    not_ip,                     // from our own interface, neither IPv4 nor IPv6
-   loop,                       // our own datagram to the peer, routed into the tunnel that it carries
-   unknown_frame,              // a mesh frame of a type or version we do not know
+   loop,          // our own datagram to the peer, routed into the tunnel that it carries
+   unknown_frame, // a mesh frame of a type or version we do not know
    count_
 };
 std::string_view to_string(drop_reason r);
@@ -58,17 +58,17 @@ struct link {
    uint64_t handle = 0;
    peer* owner = nullptr;
    transport* via = nullptr;
-   uint32_t state = 0;                  // WRN_LINK_*, 0 = idle
-   wrn_addr remote{};                   // what we told the transport, or it told us
-   bool remote_proved = false;          // the peer was heard from there
-   uint64_t connecting_since = 0;       // of the current endpoint
+   uint32_t state = 0;            // WRN_LINK_*, 0 = idle
+   wrn_addr remote{};             // what we told the transport, or it told us
+   bool remote_proved = false;    // the peer was heard from there
+   uint64_t connecting_since = 0; // of the current endpoint
    size_t endpoint_index = 0;
-   std::deque<wrn_pkt> queue;           // waiting for room, bounded
+   std::deque<wrn_pkt> queue; // waiting for room, bounded
    // For network::run_later().
-   bool later = false;                  // listed
+   bool later = false; // listed
    bool say_hello = false;
-   std::optional<uint64_t> echo_token;  // to be sent back; of several in one turn the last
-   uint64_t moved_told = 0;             // when peer.moved was emitted last
+   std::optional<uint64_t> echo_token; // to be sent back; of several in one turn the last
+   uint64_t moved_told = 0;            // when peer.moved was emitted last
    bool move_untold = false;
 };
 
@@ -84,7 +84,7 @@ struct peer {
    config::peer settings;
    std::optional<crypto::bytes32> tunnel_key; // configured, or learned from a key statement
    uint64_t tunnel_key_sequence = 0;
-   std::vector<std::unique_ptr<link>> links;  // at most one per transport, in the transports' order
+   std::vector<std::unique_ptr<link>> links; // at most one per transport, in the transports' order
    std::vector<candidate> candidates;
    drop_counters drops{};
    std::string last_error;
@@ -96,7 +96,8 @@ struct peer {
    uint64_t ask_at = 0; // when to ask (again), 0 = not at all
    uint32_t asked = 0;
    std::array<uint8_t, 16> ask_nonce{};
-   std::deque<wrn_pkt> waiting; // for the key, so that the first packets are not lost; bounded, oldest dropped
+   std::deque<wrn_pkt>
+         waiting; // for the key, so that the first packets are not lost; bounded, oldest dropped
    uint64_t waiting_since = 0;
    // Round trips, by mesh echo.
    uint64_t echo_token = 0, echo_sent = 0, rtt_ns = 0;
@@ -104,7 +105,8 @@ struct peer {
    uint64_t unreachable_told = 0;
    bool hello_seen = false;
    bool unreachable_later = false; // listed for network::run_later()
-   uint64_t key_window = 0;        // since when key_changes counts statements of another key than the known one
+   uint64_t key_window =
+         0; // since when key_changes counts statements of another key than the known one
    uint32_t key_changes = 0;
 };
 

@@ -5,17 +5,23 @@ namespace warren::mesh {
 
 std::string_view to_string(peer_state s) {
    switch (s) {
-   case peer_state::idle: return "idle";
-   case peer_state::resolving: return "resolving";
-   case peer_state::connecting: return "connecting";
-   case peer_state::up: return "up";
+   case peer_state::idle:
+      return "idle";
+   case peer_state::resolving:
+      return "resolving";
+   case peer_state::connecting:
+      return "connecting";
+   case peer_state::up:
+      return "up";
    }
    return "idle";
 }
 
 std::string_view to_string(drop_reason r) {
-   static constexpr std::string_view names[] = {"other", "malformed", "auth", "replay", "no_link", "queue_full", "too_big",
-                                                "rate", "policy", "expired", "no_owner", "wrong_source", "not_ip", "loop", "unknown_frame"};
+   static constexpr std::string_view names[] = {
+         "other",      "malformed",    "auth",   "replay", "no_link",
+         "queue_full", "too_big",      "rate",   "policy", "expired",
+         "no_owner",   "wrong_source", "not_ip", "loop",   "unknown_frame"};
    static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
    return names[static_cast<size_t>(r)];
 }
@@ -43,8 +49,16 @@ network_status network::status() const {
    drop_counters total = drops_;
    const auto instance_of = [](const plugin::instance& i) {
       static constexpr const char* states[] = {"inactive", "active", "failed", "stopped"};
-      return instance_status{i.desc().name, std::string(plugin::kind_name(i.desc().kind)), i.desc().version, i.module_path(),
-                             states[static_cast<int>(i.current())], false, {}, 0, 0, i.metrics()};
+      return instance_status{i.desc().name,
+                             std::string(plugin::kind_name(i.desc().kind)),
+                             i.desc().version,
+                             i.module_path(),
+                             states[static_cast<int>(i.current())],
+                             false,
+                             {},
+                             0,
+                             0,
+                             i.metrics()};
    };
    for (const auto& t : transports_) {
       s.instances.push_back(instance_of(*t->instance));
@@ -53,7 +67,8 @@ network_status network::status() const {
       s.instances.back().tx_dropped = t->bound->socket->tx_dropped();
       s.instances.back().rx_dropped = t->bound->socket->rx_dropped();
    }
-   for (const auto& d : discovery_) s.instances.push_back(instance_of(*d));
+   for (const auto& d : discovery_)
+      s.instances.push_back(instance_of(*d));
    peers_.each([&](uint64_t, peer& p) {
       peer_status ps;
       ps.name = p.settings.name;
@@ -64,13 +79,16 @@ network_status network::status() const {
       ps.rtt_us = p.rtt_ns / 1000;
       ps.last_error = p.last_error;
       ps.drops = named(p.drops);
-      for (size_t i = 0; i < total.size(); i++) total[i] += p.drops[i];
+      for (size_t i = 0; i < total.size(); i++)
+         total[i] += p.drops[i];
       if (!p.tunnel_key) ps.state = peer_state::resolving;
       const link* shown = usable_link(p);
       for (const auto& l : p.links) {
          wrn_link_stats stats{};
          stats.size = sizeof stats;
-         if (!l->via->instance->active() || l->via->table->stats(l->via->instance->get(), l->handle, &stats) != WRN_OK) continue;
+         if (!l->via->instance->active() ||
+             l->via->table->stats(l->via->instance->get(), l->handle, &stats) != WRN_OK)
+            continue;
          ps.rx_bytes += stats.rx_bytes;
          ps.tx_bytes += stats.tx_bytes;
          ps.rx_packets += stats.rx_packets;

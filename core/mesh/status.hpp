@@ -20,17 +20,18 @@ enum class peer_state : uint8_t {
 };
 std::string_view to_string(peer_state s);
 
-using drop_counts = std::vector<std::pair<std::string, uint64_t>>; // reason, packets; zeros left out
+using drop_counts =
+      std::vector<std::pair<std::string, uint64_t>>; // reason, packets; zeros left out
 
 struct peer_status {
    std::string name;
    std::optional<crypto::bytes32> id, tunnel_key;
    std::vector<wrn_addr> addresses, routes;
    peer_state state = peer_state::idle;
-   std::string transport;      // of the link in use
-   wrn_addr endpoint{};        // family 0 = not known
+   std::string transport; // of the link in use
+   wrn_addr endpoint{};   // family 0 = not known
    int64_t handshake_wall_ns = 0;
-   uint64_t rtt_us = 0;        // 0 = not measured
+   uint64_t rtt_us = 0; // 0 = not measured
    uint64_t rx_bytes = 0, tx_bytes = 0, rx_packets = 0, tx_packets = 0;
    std::string last_error;
    drop_counts drops;

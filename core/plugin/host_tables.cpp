@@ -19,13 +19,20 @@ struct host_tables {
    static instance& self(const wrn_host* host) { return *static_cast<instance*>(host->data); }
 
    // --- plugin.h: wrn_host ---------------------------------------------------------------------
-   static const void* WRN_CALL get_ext(const wrn_host*, const char* id) { return find_host_table(id); }
+   static const void* WRN_CALL get_ext(const wrn_host*, const char* id) {
+      return find_host_table(id);
+   }
    static wrn_time WRN_CALL now(const wrn_host* host) { return self(host).shard_.now(); }
-   static wrn_time WRN_CALL stopwatch(const wrn_host* host) { return self(host).shard_.stopwatch(); }
+   static wrn_time WRN_CALL stopwatch(const wrn_host* host) {
+      return self(host).shard_.stopwatch();
+   }
    static int64_t WRN_CALL wall_ns(const wrn_host* host) { return self(host).shard_.wall_ns(); }
-   static void WRN_CALL random(const wrn_host* host, void* buf, size_t len) { self(host).shard_.random(buf, len); }
+   static void WRN_CALL random(const wrn_host* host, void* buf, size_t len) {
+      self(host).shard_.random(buf, len);
+   }
 
-   static wrn_status WRN_CALL timer_set(const wrn_host* host, wrn_handle* timer, wrn_time at, uint64_t tag) {
+   static wrn_status WRN_CALL timer_set(const wrn_host* host, wrn_handle* timer, wrn_time at,
+                                        uint64_t tag) {
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (*timer != 0 && !me.timers_.contains(*timer)) *timer = 0; // it has fired: a new one
@@ -39,11 +46,15 @@ struct host_tables {
       if (me.timers_.erase(timer) != 0) me.shard_.timer_cancel(timer);
    }
 
-   static uint32_t WRN_CALL pkt_alloc(const wrn_host* host, wrn_pkt* out, uint32_t n, uint32_t size) {
+   static uint32_t WRN_CALL pkt_alloc(const wrn_host* host, wrn_pkt* out, uint32_t n,
+                                      uint32_t size) {
       return self(host).shard_.pool().alloc({out, std::min(n, WRN_BATCH_MAX)}, size);
    }
-   static void WRN_CALL pkt_free(const wrn_host* host, const wrn_pkt* pkts, uint32_t n) { self(host).shard_.pool().free({pkts, n}); }
-   static void WRN_CALL pkt_drop(const wrn_host* host, wrn_handle peer, const wrn_pkt* pkts, uint32_t n, uint32_t reason) {
+   static void WRN_CALL pkt_free(const wrn_host* host, const wrn_pkt* pkts, uint32_t n) {
+      self(host).shard_.pool().free({pkts, n});
+   }
+   static void WRN_CALL pkt_drop(const wrn_host* host, wrn_handle peer, const wrn_pkt* pkts,
+                                 uint32_t n, uint32_t reason) {
       instance& me = self(host);
       if (me.port_ != nullptr)
          me.port_->drop(me, peer, {pkts, n}, reason);
@@ -51,7 +62,8 @@ struct host_tables {
          me.shard_.pool().free({pkts, n});
    }
 
-   static void WRN_CALL log(const wrn_host* host, uint32_t level, const char* event, const wrn_kv* fields, uint32_t n) {
+   static void WRN_CALL log(const wrn_host* host, uint32_t level, const char* event,
+                            const wrn_kv* fields, uint32_t n) {
       instance& me = self(host);
       const auto l = static_cast<base::log::level>(std::min<uint32_t>(level, WRN_LOG_ERROR));
       if (l < base::log::threshold()) return;
@@ -73,19 +85,28 @@ struct host_tables {
          budget.written++;
       }
       std::vector<base::log::field> out{{"network", me.network_}, {"plugin", me.desc().name}};
-      for (uint32_t i = 0; i < std::min(n, 16u); i++) out.emplace_back(fields[i].key, format(fields[i]));
+      for (uint32_t i = 0; i < std::min(n, 16u); i++)
+         out.emplace_back(fields[i].key, format(fields[i]));
       if (suppressed != 0) out.emplace_back("suppressed", suppressed);
       base::log::write(l, event, out);
    }
    static std::string format(const wrn_kv& field) {
       switch (field.type) {
-      case WRN_KV_INT: return std::to_string(field.v.i);
-      case WRN_KV_UINT: return std::to_string(field.v.u);
-      case WRN_KV_FLOAT: return std::to_string(field.v.f);
-      case WRN_KV_STR: return {field.v.s.ptr, std::min<size_t>(field.v.s.len, 512)};
-      case WRN_KV_ADDR: return field.v.addr->port != 0 ? base::format_endpoint(*field.v.addr) : base::format_address(*field.v.addr);
-      case WRN_KV_KEY: return crypto::format_tunnel_key(std::to_array(field.v.key->bytes));
-      default: return "?";
+      case WRN_KV_INT:
+         return std::to_string(field.v.i);
+      case WRN_KV_UINT:
+         return std::to_string(field.v.u);
+      case WRN_KV_FLOAT:
+         return std::to_string(field.v.f);
+      case WRN_KV_STR:
+         return {field.v.s.ptr, std::min<size_t>(field.v.s.len, 512)};
+      case WRN_KV_ADDR:
+         return field.v.addr->port != 0 ? base::format_endpoint(*field.v.addr)
+                                        : base::format_address(*field.v.addr);
+      case WRN_KV_KEY:
+         return crypto::format_tunnel_key(std::to_array(field.v.key->bytes));
+      default:
+         return "?";
       }
    }
    static void WRN_CALL fail(const wrn_host* host, wrn_status status, const char* why) {
@@ -117,14 +138,18 @@ struct host_tables {
       return get<double>(conf, name, [&](double v) { *out = v; });
    }
    static wrn_status WRN_CALL get_str(const wrn_conf* conf, const char* name, wrn_str* out) {
-      return get<std::string>(conf, name, [&](const std::string& v) { *out = {v.data(), v.size()}; });
+      return get<std::string>(conf, name, [&](const std::string& v) {
+         *out = {v.data(), v.size()};
+      });
    }
    static uint32_t WRN_CALL size(const wrn_conf* conf, const char* name) {
       uint32_t count = 0;
-      get<std::vector<std::string>>(conf, name, [&](const auto& v) { count = static_cast<uint32_t>(v.size()); });
+      get<std::vector<std::string>>(
+            conf, name, [&](const auto& v) { count = static_cast<uint32_t>(v.size()); });
       return count;
    }
-   static wrn_status WRN_CALL str_at(const wrn_conf* conf, const char* name, uint32_t index, wrn_str* out) {
+   static wrn_status WRN_CALL str_at(const wrn_conf* conf, const char* name, uint32_t index,
+                                     wrn_str* out) {
       wrn_status status = WRN_E_NOT_FOUND;
       get<std::vector<std::string>>(conf, name, [&](const auto& v) {
          if (index >= v.size()) return;
@@ -135,7 +160,9 @@ struct host_tables {
    }
    static void WRN_CALL where(const wrn_conf* conf, const char* name, wrn_error* out) {
       const auto* entry = entry_of(conf, name);
-      const config::location& at = entry != nullptr ? entry->where : reinterpret_cast<const config::plugin_values*>(conf)->where;
+      const config::location& at =
+            entry != nullptr ? entry->where
+                             : reinterpret_cast<const config::plugin_values*>(conf)->where;
       out->line = at.line;
       out->column = at.column;
    }
@@ -144,23 +171,27 @@ struct host_tables {
    static uint32_t WRN_CALL udp_room(const wrn_host* host, wrn_handle sock) {
       return self(host).port_ != nullptr ? self(host).port_->udp_room(self(host), sock) : 0;
    }
-   static void WRN_CALL udp_send(const wrn_host* host, wrn_handle sock, const wrn_pkt* pkts, uint32_t n) {
+   static void WRN_CALL udp_send(const wrn_host* host, wrn_handle sock, const wrn_pkt* pkts,
+                                 uint32_t n) {
       if (self(host).port_ != nullptr)
          self(host).port_->udp_send(self(host), sock, {pkts, n});
       else
          self(host).shard_.pool().free({pkts, n});
    }
    static wrn_status WRN_CALL udp_local(const wrn_host* host, wrn_handle sock, wrn_addr* out) {
-      return self(host).port_ != nullptr ? self(host).port_->udp_local(self(host), sock, *out) : WRN_E_STATE;
+      return self(host).port_ != nullptr ? self(host).port_->udp_local(self(host), sock, *out)
+                                         : WRN_E_STATE;
    }
 
    // --- ext/transport.h: wrn_host_link ----------------------------------------------------------
-   static wrn_status WRN_CALL incoming(const wrn_host* host, const wrn_key* key, const wrn_addr* from, wrn_handle* link,
+   static wrn_status WRN_CALL incoming(const wrn_host* host, const wrn_key* key,
+                                       const wrn_addr* from, wrn_handle* link,
                                        wrn_link_params* params) {
       instance& me = self(host);
       return me.active() ? me.port_->link_incoming(me, *key, *from, *link, *params) : WRN_E_STATE;
    }
-   static void WRN_CALL link_state(const wrn_host* host, wrn_handle link, uint32_t state, wrn_status why) {
+   static void WRN_CALL link_state(const wrn_host* host, wrn_handle link, uint32_t state,
+                                   wrn_status why) {
       instance& me = self(host);
       if (me.active()) me.port_->link_state(me, link, state, why);
    }
@@ -185,13 +216,16 @@ struct host_tables {
       instance& me = self(host);
       return me.port_ != nullptr ? me.port_->identity() : *me.configuring_identity_;
    }
-   static void WRN_CALL node_id(const wrn_host* host, wrn_key* out) { std::copy_n(identity(host).signing.id.begin(), 32, out->bytes); }
+   static void WRN_CALL node_id(const wrn_host* host, wrn_key* out) {
+      std::copy_n(identity(host).signing.id.begin(), 32, out->bytes);
+   }
    static void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) {
       std::copy_n(identity(host).tunnel.public_key.begin(), 32, out->bytes);
    }
    static wrn_status WRN_CALL dh(const wrn_host* host, const wrn_key* peer, wrn_key* out) {
       crypto::bytes32 shared{};
-      if (!crypto::x25519(identity(host).tunnel.secret, std::to_array(peer->bytes), shared)) return WRN_E_AUTH;
+      if (!crypto::x25519(identity(host).tunnel.secret, std::to_array(peer->bytes), shared))
+         return WRN_E_AUTH;
       std::copy(shared.begin(), shared.end(), out->bytes);
       return WRN_OK;
    }
@@ -202,32 +236,37 @@ struct host_tables {
       for (auto& known : me.metrics_)
          if (known.name == metric->name) return &known.value;
       if (me.metrics_.size() >= limits::metrics_per_plugin_max) return &me.overflow_metric_.value;
-      me.metrics_.push_back({metric->name, metric->help != nullptr ? metric->help : "", metric->type});
+      me.metrics_.push_back(
+            {metric->name, metric->help != nullptr ? metric->help : "", metric->type});
       return &me.metrics_.back().value;
    }
 
    // --- host/resolve.h --------------------------------------------------------------------------
-   static wrn_status WRN_CALL resolve(const wrn_host* host, wrn_str name, uint16_t port, uint64_t tag) {
+   static wrn_status WRN_CALL resolve(const wrn_host* host, wrn_str name, uint16_t port,
+                                      uint64_t tag) {
       instance& me = self(host);
       const auto* table = me.ext<wrn_resolve>(WRN_EXT_RESOLVE);
       if (!me.active() || table == nullptr) return WRN_E_STATE;
       if (me.lookups_ >= limits::lookups_per_plugin_max) return WRN_E_LIMIT;
       me.lookups_++;
-      me.shard_.resolve({name.ptr, name.len}, port, me.alive_, [&me, table, tag](const base::result<std::vector<wrn_addr>>& found) {
-         me.lookups_--;
-         if (!me.active()) return;
-         if (!found) {
-            table->on_resolved(me.plugin_, tag, WRN_E_NOT_FOUND, nullptr, 0);
-            return;
-         }
-         const auto n = std::min(found->size(), limits::endpoints_per_peer_max);
-         table->on_resolved(me.plugin_, tag, WRN_OK, found->data(), static_cast<uint32_t>(n));
-      });
+      me.shard_.resolve({name.ptr, name.len}, port, me.alive_,
+                        [&me, table, tag](const base::result<std::vector<wrn_addr>>& found) {
+                           me.lookups_--;
+                           if (!me.active()) return;
+                           if (!found) {
+                              table->on_resolved(me.plugin_, tag, WRN_E_NOT_FOUND, nullptr, 0);
+                              return;
+                           }
+                           const auto n = std::min(found->size(), limits::endpoints_per_peer_max);
+                           table->on_resolved(me.plugin_, tag, WRN_OK, found->data(),
+                                              static_cast<uint32_t>(n));
+                        });
       return WRN_OK;
    }
 
    // --- ext/discovery.h -------------------------------------------------------------------------
-   static wrn_status WRN_CALL offer(const wrn_host* host, wrn_handle peer, const wrn_endpoint* endpoints, uint32_t n) {
+   static wrn_status WRN_CALL offer(const wrn_host* host, wrn_handle peer,
+                                    const wrn_endpoint* endpoints, uint32_t n) {
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (n > limits::endpoints_per_peer_max) return WRN_E_LIMIT;
@@ -238,7 +277,8 @@ struct host_tables {
 namespace {
 
 using t = host_tables;
-constexpr wrn_host_conf conf_table{t::get_bool, t::get_int, t::get_float, t::get_str, t::size, t::str_at, t::where};
+constexpr wrn_host_conf conf_table{t::get_bool, t::get_int, t::get_float, t::get_str,
+                                   t::size,     t::str_at,  t::where};
 constexpr wrn_host_udp udp_table{t::udp_room, t::udp_send, t::udp_local};
 constexpr wrn_host_link link_table{t::incoming, t::link_state, t::moved, t::deliver, t::writable};
 constexpr wrn_host_identity identity_table{t::node_id, t::tunnel_key, t::dh};
@@ -251,8 +291,9 @@ struct named_table {
    const void* table;
 };
 constexpr named_table tables[] = {
-      {WRN_HOST_CONF, &conf_table},         {WRN_HOST_UDP, &udp_table},         {WRN_HOST_LINK, &link_table},
-      {WRN_HOST_IDENTITY, &identity_table}, {WRN_HOST_METRICS, &metrics_table}, {WRN_HOST_RESOLVE, &resolve_table},
+      {WRN_HOST_CONF, &conf_table},           {WRN_HOST_UDP, &udp_table},
+      {WRN_HOST_LINK, &link_table},           {WRN_HOST_IDENTITY, &identity_table},
+      {WRN_HOST_METRICS, &metrics_table},     {WRN_HOST_RESOLVE, &resolve_table},
       {WRN_HOST_DISCOVERY, &discovery_table},
 };
 

@@ -1,4 +1,5 @@
-// The C side of an instance's host: function tables found by id. See sdk/include/warren for their contracts.
+// The C side of an instance's host: function tables found by id. See sdk/include/warren for their
+// contracts.
 #pragma once
 
 #include "warren/plugin.h"

@@ -12,42 +12,55 @@ using base::errc;
 using base::fail;
 namespace log = base::log;
 
-instance::instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard,
-                   const trust::identity& identity)
-    : what_(what), use_(use), network_(std::move(network)), shard_(shard), configuring_identity_(&identity),
-      alive_(std::make_shared<int>(0)) {
+instance::instance(const found_plugin& what, const config::plugin_use& use, std::string network,
+                   io::shard& shard, const trust::identity& identity)
+    : what_(what), use_(use), network_(std::move(network)), shard_(shard),
+      configuring_identity_(&identity), alive_(std::make_shared<int>(0)) {
    host_ = make_host(*this);
 }
 
-base::result<std::unique_ptr<instance>> instance::create(const found_plugin& what, const config::plugin_use& use, std::string network,
-                                                         io::shard& shard, const trust::identity& identity) {
+base::result<std::unique_ptr<instance>> instance::create(const found_plugin& what,
+                                                         const config::plugin_use& use,
+                                                         std::string network, io::shard& shard,
+                                                         const trust::identity& identity) {
    const std::string name = std::string(kind_name(what.desc->kind)) + " '" + what.desc->name + "'";
    for (const char* const* need = what.desc->needs; need != nullptr && *need != nullptr; need++)
       if (find_host_table(*need) == nullptr)
-         return fail(errc::unsupported, name + " (" + what.from->path() + ") needs " + *need + ", which this Warren does not offer");
+         return fail(errc::unsupported, name + " (" + what.from->path() + ") needs " + *need +
+                                              ", which this Warren does not offer");
    std::unique_ptr<instance> made(new instance(what, use, std::move(network), shard, identity));
    made->plugin_ = what.from->factory().create(&made->host_, what.desc->id);
    if (made->plugin_ == nullptr) return fail(errc::internal, name + " could not be created");
-   if (const wrn_plugin& p = *made->plugin_; p.init == nullptr || p.configure == nullptr || p.start == nullptr || p.stop == nullptr ||
-                                             p.destroy == nullptr || p.get_ext == nullptr || p.on_timer == nullptr) {
+   if (const wrn_plugin& p = *made->plugin_;
+       p.init == nullptr || p.configure == nullptr || p.start == nullptr || p.stop == nullptr ||
+       p.destroy == nullptr || p.get_ext == nullptr || p.on_timer == nullptr) {
       if (p.destroy == nullptr) made->plugin_ = nullptr; // nothing that could be done with it
-      return fail(errc::invalid, name + " (" + what.from->path() + ") lacks functions that every plugin has");
+      return fail(errc::invalid,
+                  name + " (" + what.from->path() + ") lacks functions that every plugin has");
    }
    const auto describe = [&](const wrn_error& error, wrn_status status) {
       std::string where;
       if (error.line != 0)
-         where = use.where.file + ":" + std::to_string(error.line) + ":" + std::to_string(error.column) + ": ";
+         where = use.where.file + ":" + std::to_string(error.line) + ":" +
+                 std::to_string(error.column) + ": ";
       std::string text(error.text, strnlen(error.text, sizeof error.text));
       if (text.empty()) text = made->failure_;
-      return fail(errc::config, where + name + ": " + (text.empty() ? "refused with status " + std::to_string(status) : text));
+      return fail(errc::config,
+                  where + name + ": " +
+                        (text.empty() ? "refused with status " + std::to_string(status) : text));
    };
    wrn_error error{};
-   if (const wrn_status status = made->plugin_->init(made->plugin_, &error); status != WRN_OK) return describe(error, status);
+   if (const wrn_status status = made->plugin_->init(made->plugin_, &error); status != WRN_OK)
+      return describe(error, status);
    error = {};
    const auto* conf = reinterpret_cast<const wrn_conf*>(&made->use_.values);
-   if (const wrn_status status = made->plugin_->configure(made->plugin_, conf, &error); status != WRN_OK) return describe(error, status);
-   if (!made->failure_.empty()) return describe({}, WRN_E_INTERNAL); // it called fail() and claims success
-   if (!made->complete()) return fail(errc::invalid, name + " does not implement what its kind requires");
+   if (const wrn_status status = made->plugin_->configure(made->plugin_, conf, &error);
+       status != WRN_OK)
+      return describe(error, status);
+   if (!made->failure_.empty())
+      return describe({}, WRN_E_INTERNAL); // it called fail() and claims success
+   if (!made->complete())
+      return fail(errc::invalid, name + " does not implement what its kind requires");
    return made;
 }
 
@@ -59,9 +72,10 @@ bool instance::complete() const {
    }
    const auto* t = ext<wrn_transport>(WRN_EXT_TRANSPORT);
    const auto* u = ext<wrn_udp>(WRN_EXT_UDP);
-   return t != nullptr && u != nullptr && u->on_bound != nullptr && u->on_recv != nullptr && t->limits != nullptr && t->open != nullptr &&
-          t->update != nullptr && t->close != nullptr && t->set_path != nullptr && t->connect != nullptr && t->room != nullptr &&
-          t->tx != nullptr && t->stats != nullptr;
+   return t != nullptr && u != nullptr && u->on_bound != nullptr && u->on_recv != nullptr &&
+          t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
+          t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&
+          t->room != nullptr && t->tx != nullptr && t->stats != nullptr;
 }
 
 instance::~instance() {
@@ -84,8 +98,8 @@ base::result<void> instance::start(host_port& port) {
    release();
    std::string text(error.text, strnlen(error.text, sizeof error.text));
    if (text.empty()) text = failure_;
-   return fail(errc::unavailable,
-               std::string(desc().name) + " did not start: " + (text.empty() ? "status " + std::to_string(status) : text));
+   return fail(errc::unavailable, std::string(desc().name) + " did not start: " +
+                                        (text.empty() ? "status " + std::to_string(status) : text));
 }
 
 void instance::stop() {
@@ -101,12 +115,16 @@ void instance::stop() {
 void instance::release() {
    alive_.reset();
    if (timers_.empty()) return;
-   log::warn("plugin_left_timers", {{"network", network_}, {"plugin", desc().name}, {"timers", uint64_t{timers_.size()}}});
-   for (const auto& [timer, tag] : timers_) shard_.timer_cancel(timer);
+   log::warn(
+         "plugin_left_timers",
+         {{"network", network_}, {"plugin", desc().name}, {"timers", uint64_t{timers_.size()}}});
+   for (const auto& [timer, tag] : timers_)
+      shard_.timer_cancel(timer);
    timers_.clear();
 }
 
-/// A failure while starting or configuring is the result of that call; while stopping it changes nothing any more.
+/// A failure while starting or configuring is the result of that call; while stopping it changes
+/// nothing any more.
 void instance::mark_failed(wrn_status status, std::string_view why) {
    if (state_ == state::failed || state_ == state::stopped || stopping_) return;
    failure_ = why.substr(0, sizeof(wrn_error::text));
@@ -131,7 +149,8 @@ std::vector<metric_value> instance::metrics() const {
    std::vector<metric_value> values;
    for (const metric_cell& cell : metrics_)
       values.push_back(
-            {cell.name, cell.help, cell.type, std::atomic_ref(const_cast<uint64_t&>(cell.value)).load(std::memory_order_relaxed)});
+            {cell.name, cell.help, cell.type,
+             std::atomic_ref(const_cast<uint64_t&>(cell.value)).load(std::memory_order_relaxed)});
    return values;
 }
 

@@ -1,8 +1,9 @@
 // One running plugin: its life from create to destroy, and the host tables it sees.
 //
-// create(), configure() and destruction on the control thread; start(), stop() and everything between on the shard. The host tables turn C
-// calls into calls of host_port, which the network implements; what needs nothing from the network (clock, timers, packets, config, log,
-// metrics) is answered here.
+// create(), configure() and destruction on the control thread; start(), stop() and everything
+// between on the shard. The host tables turn C calls into calls of host_port, which the network
+// implements; what needs nothing from the network (clock, timers, packets, config, log, metrics) is
+// answered here.
 #pragma once
 
 #include "core/config/model.hpp"
@@ -29,18 +30,22 @@ class instance;
 class host_port {
  public:
    virtual ~host_port() = default;
-   virtual const trust::identity& identity() const = 0; // constant while instances are being configured
-   virtual void drop(instance& from, uint64_t peer, std::span<const wrn_pkt> packets, uint32_t reason) = 0;
+   virtual const trust::identity&
+   identity() const = 0; // constant while instances are being configured
+   virtual void drop(instance& from, uint64_t peer, std::span<const wrn_pkt> packets,
+                     uint32_t reason) = 0;
    virtual uint32_t udp_room(instance& from, uint64_t sock) = 0;
    virtual void udp_send(instance& from, uint64_t sock, std::span<const wrn_pkt> packets) = 0;
    virtual wrn_status udp_local(instance& from, uint64_t sock, wrn_addr& out) = 0;
-   virtual wrn_status link_incoming(instance& from, const wrn_key& tunnel_key, const wrn_addr& remote, uint64_t& link,
+   virtual wrn_status link_incoming(instance& from, const wrn_key& tunnel_key,
+                                    const wrn_addr& remote, uint64_t& link,
                                     wrn_link_params& params) = 0;
    virtual void link_state(instance& from, uint64_t link, uint32_t state, wrn_status why) = 0;
    virtual void link_moved(instance& from, uint64_t link, const wrn_addr& remote) = 0;
    virtual void link_deliver(instance& from, uint64_t link, std::span<wrn_pkt> packets) = 0;
    virtual void link_writable(instance& from, uint64_t link) = 0;
-   virtual wrn_status offer(instance& from, uint64_t peer, std::span<const wrn_endpoint> endpoints) = 0;
+   virtual wrn_status offer(instance& from, uint64_t peer,
+                            std::span<const wrn_endpoint> endpoints) = 0;
    virtual void failed(instance& from, wrn_status status, std::string_view why) = 0;
 };
 
@@ -55,9 +60,12 @@ class instance final : public io::timer_sink {
  public:
    enum class state { inactive, active, failed, stopped };
 
-   /// Creates, initialises and configures. `network` is for logs. Nothing outside the instance changes. [main]
-   static base::result<std::unique_ptr<instance>> create(const found_plugin& what, const config::plugin_use& use, std::string network,
-                                                         io::shard& shard, const trust::identity& identity);
+   /// Creates, initialises and configures. `network` is for logs. Nothing outside the instance
+   /// changes. [main]
+   static base::result<std::unique_ptr<instance>> create(const found_plugin& what,
+                                                         const config::plugin_use& use,
+                                                         std::string network, io::shard& shard,
+                                                         const trust::identity& identity);
    ~instance() override; // [main], not while active
 
    base::result<void> start(host_port& port); // [io]
@@ -69,8 +77,9 @@ class instance final : public io::timer_sink {
    const std::string& module_path() const { return what_.from->path(); }
    state current() const { return state_; }
    bool active() const { return state_ == state::active; }
-   template <class Table>
-   const Table* ext(const char* id) const { return static_cast<const Table*>(plugin_->get_ext(plugin_, id)); }
+   template <class Table> const Table* ext(const char* id) const {
+      return static_cast<const Table*>(plugin_->get_ext(plugin_, id));
+   }
    std::vector<metric_value> metrics() const;
 
    void on_timer(uint64_t timer, uint64_t tag) override;
@@ -78,8 +87,8 @@ class instance final : public io::timer_sink {
 
  private:
    friend struct host_tables;
-   instance(const found_plugin& what, const config::plugin_use& use, std::string network, io::shard& shard,
-            const trust::identity& identity);
+   instance(const found_plugin& what, const config::plugin_use& use, std::string network,
+            io::shard& shard, const trust::identity& identity);
    void mark_failed(wrn_status status, std::string_view why);
    bool complete() const;
    void release();
@@ -105,7 +114,7 @@ class instance final : public io::timer_sink {
    const wrn_plugin* plugin_ = nullptr;
    state state_ = state::inactive;
    bool starting_ = false, stopping_ = false;
-   std::string failure_; // what the plugin said when it gave up
+   std::string failure_;                           // what the plugin said when it gave up
    std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
    uint32_t lookups_ = 0;
    std::shared_ptr<int> alive_; // resolver callbacks stop when it goes

@@ -24,47 +24,60 @@ base::result<void> check_permissions(const fs::path& path) {
       struct stat info {};
       if (::stat(p.c_str(), &info) != 0)
          return base::fail_errno(errc::not_found, "cannot read plugin " + p.string(), errno);
-      const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0; // protects the names in a folder, not the bytes of a file
+      const bool sticky = S_ISDIR(info.st_mode) &&
+                          (info.st_mode & S_ISVTX) !=
+                                0; // protects the names in a folder, not the bytes of a file
       if ((info.st_mode & S_IWOTH) != 0 && !sticky)
-         return fail(errc::permission,
-                     p.string() + " can be written by everybody; a plugin is code that runs as the daemon, 'chmod o-w' it");
+         return fail(errc::permission, p.string() + " can be written by everybody; a plugin is "
+                                                    "code that runs as the daemon, 'chmod o-w' it");
       if (info.st_uid != 0 && info.st_uid != ::geteuid())
-         return fail(errc::permission, p.string() + " belongs to user " + std::to_string(info.st_uid) +
-                                             "; plugins and their folder must belong to root or to the daemon's user");
+         return fail(
+               errc::permission,
+               p.string() + " belongs to user " + std::to_string(info.st_uid) +
+                     "; plugins and their folder must belong to root or to the daemon's user");
    }
    return {};
 }
 
-/// The loader maps what the program headers say and dies of SIGBUS when the file ends before: an interrupted copy must not end the daemon.
+/// The loader maps what the program headers say and dies of SIGBUS when the file ends before: an
+/// interrupted copy must not end the daemon.
 base::result<void> check_whole(const fs::path& path) {
-   const auto bad = [&](const char* what) { return fail(errc::invalid, path.string() + " cannot be loaded: " + what); };
+   const auto bad = [&](const char* what) {
+      return fail(errc::invalid, path.string() + " cannot be loaded: " + what);
+   };
    std::ifstream file(path, std::ios::binary | std::ios::ate);
    const std::streamoff end = file ? static_cast<std::streamoff>(file.tellg()) : -1;
    if (end < 0) return bad("it cannot be read");
    const auto size = static_cast<uint64_t>(end);
    ElfW(Ehdr) head{};
    file.seekg(0);
-   if (!file.read(reinterpret_cast<char*>(&head), sizeof head) || !std::equal(head.e_ident, head.e_ident + SELFMAG, ELFMAG))
+   if (!file.read(reinterpret_cast<char*>(&head), sizeof head) ||
+       !std::equal(head.e_ident, head.e_ident + SELFMAG, ELFMAG))
       return bad("it is not a shared library");
    if (head.e_phentsize != sizeof(ElfW(Phdr))) return bad("it is for another kind of machine");
    for (unsigned i = 0; i < head.e_phnum; i++) {
       ElfW(Phdr) part{};
       file.seekg(static_cast<std::streamoff>(head.e_phoff + i * sizeof part));
       const bool there = static_cast<bool>(file.read(reinterpret_cast<char*>(&part), sizeof part));
-      if (!there || (part.p_type == PT_LOAD && (part.p_offset > size || part.p_filesz > size - part.p_offset)))
+      if (!there || (part.p_type == PT_LOAD &&
+                     (part.p_offset > size || part.p_filesz > size - part.p_offset)))
          return bad("it is shorter than it says; copy it again");
    }
    return {};
 }
 
 base::result<void> check_description(const wrn_plugin_desc* d, const std::string& path) {
-   const auto bad = [&](std::string_view what) { return fail(errc::invalid, path + ": the description of a plugin " + std::string(what)); };
+   const auto bad = [&](std::string_view what) {
+      return fail(errc::invalid, path + ": the description of a plugin " + std::string(what));
+   };
    if (d == nullptr) return bad("is missing");
    for (const char* text : {d->id, d->name, d->vendor, d->version, d->license, d->summary})
-      if (text == nullptr || *text == '\0') return bad("lacks id, name, vendor, version, license or summary");
+      if (text == nullptr || *text == '\0')
+         return bad("lacks id, name, vendor, version, license or summary");
    const std::string_view name = d->name;
-   if (!std::all_of(name.begin(), name.end(),
-                    [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; }))
+   if (!std::all_of(name.begin(), name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+       }))
       return bad("has a name with other characters than a-z, 0-9, '-' and '_'");
    if (d->kind != WRN_KIND_TRANSPORT && d->kind != WRN_KIND_DISCOVERY)
       return bad("is of kind " + std::to_string(d->kind) + ", which this Warren does not know");
@@ -77,22 +90,30 @@ base::result<void> check_description(const wrn_plugin_desc* d, const std::string
 } // namespace
 
 std::string_view kind_name(uint32_t kind) {
-   return kind == WRN_KIND_TRANSPORT ? "transport" : kind == WRN_KIND_DISCOVERY ? "discovery" : "unknown";
+   return kind == WRN_KIND_TRANSPORT   ? "transport"
+          : kind == WRN_KIND_DISCOVERY ? "discovery"
+                                       : "unknown";
 }
 
 base::result<void> module::adopt(const wrn_entry& entry) {
    if (entry.abi_major != WRN_ABI_MAJOR || entry.abi_minor != WRN_ABI_MINOR)
-      return fail(errc::unsupported, path_ + " was built for plugin ABI " + std::to_string(entry.abi_major) + "." +
-                                           std::to_string(entry.abi_minor) + ", this Warren has " + std::to_string(WRN_ABI_MAJOR) + "." +
-                                           std::to_string(WRN_ABI_MINOR) + "; get a build of the plugin for this version");
-   if (entry.init == nullptr || entry.get_factory == nullptr) return fail(errc::invalid, path_ + ": incomplete entry");
+      return fail(errc::unsupported,
+                  path_ + " was built for plugin ABI " + std::to_string(entry.abi_major) + "." +
+                        std::to_string(entry.abi_minor) + ", this Warren has " +
+                        std::to_string(WRN_ABI_MAJOR) + "." + std::to_string(WRN_ABI_MINOR) +
+                        "; get a build of the plugin for this version");
+   if (entry.init == nullptr || entry.get_factory == nullptr)
+      return fail(errc::invalid, path_ + ": incomplete entry");
    if (const wrn_status status = entry.init(path_.c_str()); status != WRN_OK)
       return fail(errc::unavailable, path_ + ": init failed with status " + std::to_string(status));
    factory_ = static_cast<const wrn_factory*>(entry.get_factory(WRN_FACTORY));
-   if (factory_ == nullptr || factory_->count == nullptr || factory_->desc == nullptr || factory_->create == nullptr)
+   if (factory_ == nullptr || factory_->count == nullptr || factory_->desc == nullptr ||
+       factory_->create == nullptr)
       return fail(errc::invalid, path_ + ": no " WRN_FACTORY);
    const uint32_t count = factory_->count();
-   if (count == 0 || count > 64) return fail(errc::invalid, path_ + ": says that it holds " + std::to_string(count) + " plugins");
+   if (count == 0 || count > 64)
+      return fail(errc::invalid,
+                  path_ + ": says that it holds " + std::to_string(count) + " plugins");
    for (uint32_t i = 0; i < count; i++) {
       const wrn_plugin_desc* desc = factory_->desc(i);
       if (auto ok = check_description(desc, path_); !ok) return ok.error();
@@ -112,10 +133,13 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
    if (!path.is_absolute()) return fail(errc::invalid, path.string() + " is not an absolute path");
    std::error_code canonical_error;
    const fs::path real = fs::canonical(path, canonical_error);
-   if (canonical_error) return fail(errc::not_found, "no plugin at " + path.string() + ": " + canonical_error.message());
+   if (canonical_error)
+      return fail(errc::not_found,
+                  "no plugin at " + path.string() + ": " + canonical_error.message());
    if (auto ok = check_permissions(real); !ok) return ok.error();
 
-   // Kept for ever, on purpose and reachable: ~shared_library would unmap. The same file is opened once.
+   // Kept for ever, on purpose and reachable: ~shared_library would unmap. The same file is opened
+   // once.
    static auto& libraries = *new std::map<fs::path, boost::dll::shared_library*>;
    boost::dll::shared_library*& library = libraries[real];
    if (library == nullptr) {
@@ -123,15 +147,19 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
       boost::dll::fs::error_code ec;
       auto opened = std::make_unique<boost::dll::shared_library>();
       ::dlerror();
-      opened->load(real.string(), ec, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+      opened->load(real.string(), ec,
+                   boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
       if (ec) {
          const char* why = ::dlerror();
-         return fail(errc::invalid, real.string() + " cannot be loaded: " + (why != nullptr ? why : ec.message()));
+         return fail(errc::invalid,
+                     real.string() + " cannot be loaded: " + (why != nullptr ? why : ec.message()));
       }
       library = opened.release();
    }
    if (!library->has(entry_symbol))
-      return fail(errc::invalid, real.string() + " is not a Warren plugin for ABI 0: it does not export " + entry_symbol);
+      return fail(errc::invalid, real.string() +
+                                       " is not a Warren plugin for ABI 0: it does not export " +
+                                       entry_symbol);
    std::shared_ptr<module> m(new module);
    m->path_ = real.string();
    if (auto ok = m->adopt(library->get<const wrn_entry>(entry_symbol)); !ok) return ok.error();
@@ -170,7 +198,8 @@ base::result<found_plugin> registry::find(uint32_t kind, std::string_view word) 
       if (!loaded) return loaded.error();
       for (const wrn_plugin_desc* desc : (*loaded)->plugins())
          if (desc->kind == kind) return found_plugin{*loaded, desc};
-      return fail(errc::not_found, std::string(word) + " holds no " + std::string(kind_name(kind)) + " plugin");
+      return fail(errc::not_found,
+                  std::string(word) + " holds no " + std::string(kind_name(kind)) + " plugin");
    }
    std::string known;
    for (const found_plugin& f : plugins_) {
@@ -179,8 +208,10 @@ base::result<found_plugin> registry::find(uint32_t kind, std::string_view word) 
       known += known.empty() ? "" : ", ";
       known += f.desc->name;
    }
-   return fail(errc::not_found, "no " + std::string(kind_name(kind)) + " plugin '" + std::string(word) + "'; there is " +
-                                      (known.empty() ? "none at all, see 'warren plugin list'" : known));
+   return fail(errc::not_found,
+               "no " + std::string(kind_name(kind)) + " plugin '" + std::string(word) +
+                     "'; there is " +
+                     (known.empty() ? "none at all, see 'warren plugin list'" : known));
 }
 
 } // namespace warren::plugin

@@ -1,7 +1,8 @@
-// Shared libraries with plugins: loading, checking, and finding a plugin by its word. Control thread.
+// Shared libraries with plugins: loading, checking, and finding a plugin by its word. Control
+// thread.
 //
-// A module stays mapped until the process ends: unmapping code whose thread-local destructors or static objects still exist crashes
-// later, and what it would save is a few hundred kilobytes.
+// A module stays mapped until the process ends: unmapping code whose thread-local destructors or
+// static objects still exist crashes later, and what it would save is a few hundred kilobytes.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -45,8 +46,8 @@ struct found_plugin {
 /// All plugins of the search folders.
 class registry {
  public:
-   /// Loads every *.so of the folders, in order; the first module with a word wins. Folders that do not exist are skipped, a module that is
-   /// refused is remembered with its reason.
+   /// Loads every *.so of the folders, in order; the first module with a word wins. Folders that do
+   /// not exist are skipped, a module that is refused is remembered with its reason.
    void scan(const std::vector<std::filesystem::path>& folders);
    void add(const std::shared_ptr<module>& m);
 

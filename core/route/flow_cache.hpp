@@ -1,7 +1,9 @@
-// Remembers per flow what the slow path decided (today: the owner of the destination; policy verdicts will join it).
+// Remembers per flow what the slow path decided (today: the owner of the destination; policy
+// verdicts will join it).
 //
-// Fixed size, two entries per set, nothing to sweep: an entry is valid while its epoch is the table's, so a new owner table empties the
-// cache by raising one number. The hash is keyed, because packets choose what collides. Shard thread.
+// Fixed size, two entries per set, nothing to sweep: an entry is valid while its epoch is the
+// table's, so a new owner table empties the cache by raising one number. The hash is keyed, because
+// packets choose what collides. Shard thread.
 #pragma once
 
 #include "core/route/ip_view.hpp"
@@ -62,11 +64,14 @@ class flow_cache {
 
    entry* set_of(const flow_key& key) noexcept {
       uint64_t h = secret_;
-      for (const uint64_t word : key.address) h = mix(h ^ word);
-      h = mix(h ^ (static_cast<uint64_t>(key.ports) << 16 | static_cast<uint64_t>(key.protocol) << 8 | key.family));
+      for (const uint64_t word : key.address)
+         h = mix(h ^ word);
+      h = mix(h ^ (static_cast<uint64_t>(key.ports) << 16 |
+                   static_cast<uint64_t>(key.protocol) << 8 | key.family));
       return &entries_[(h & (entries_.size() - 1)) & ~static_cast<size_t>(1)];
    }
-   // 64x64->128 multiplication folded: two instructions, and the secret makes collisions unpredictable.
+   // 64x64->128 multiplication folded: two instructions, and the secret makes collisions
+   // unpredictable.
    uint64_t mix(uint64_t x) const noexcept {
       __extension__ using u128 = unsigned __int128;
       const u128 product = static_cast<u128>(x) * (secret_ ^ 0x9e3779b97f4a7c15ull);

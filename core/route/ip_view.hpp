@@ -1,4 +1,5 @@
-// Reads what routing needs of an inner IP packet, without copying. Every byte is hostile; bounds are checked here.
+// Reads what routing needs of an inner IP packet, without copying. Every byte is hostile; bounds
+// are checked here.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +11,13 @@ namespace warren::route {
 
 /// RFC 791 and RFC 8200 header fields. Pointers lie inside the packet given to parse_ip().
 struct ip_view {
-   uint8_t family = 0;         // 4 or 6
-   uint8_t protocol = 0;       // IPv4 protocol, IPv6 next header (extension headers are not walked)
-   uint16_t header_bytes = 0;  // IPv4 with options; IPv6 always 40
-   uint32_t total_bytes = 0;   // as the header says
-   const uint8_t* source = nullptr;      // 4 or 16 bytes
+   uint8_t family = 0;        // 4 or 6
+   uint8_t protocol = 0;      // IPv4 protocol, IPv6 next header (extension headers are not walked)
+   uint16_t header_bytes = 0; // IPv4 with options; IPv6 always 40
+   uint32_t total_bytes = 0;  // as the header says
+   const uint8_t* source = nullptr; // 4 or 16 bytes
    const uint8_t* destination = nullptr;
-   uint16_t source_port = 0;   // 0 for what has none, and for later fragments
+   uint16_t source_port = 0; // 0 for what has none, and for later fragments
    uint16_t destination_port = 0;
 };
 
@@ -46,8 +47,10 @@ inline std::optional<ip_view> parse_ip(std::span<const uint8_t> packet) {
    } else {
       return std::nullopt;
    }
-   if (view.total_bytes > packet.size() || view.total_bytes < view.header_bytes) return std::nullopt;
-   if (has_ports && (view.protocol == 6 || view.protocol == 17) && view.total_bytes >= view.header_bytes + 4u) {
+   if (view.total_bytes > packet.size() || view.total_bytes < view.header_bytes)
+      return std::nullopt;
+   if (has_ports && (view.protocol == 6 || view.protocol == 17) &&
+       view.total_bytes >= view.header_bytes + 4u) {
       const uint8_t* ports = p + view.header_bytes;
       view.source_port = static_cast<uint16_t>(ports[0] << 8 | ports[1]);
       view.destination_port = static_cast<uint16_t>(ports[2] << 8 | ports[3]);

@@ -15,11 +15,13 @@ __extension__ using u128 = unsigned __int128;
 u128 first_of(const wrn_addr& prefix) {
    u128 value = 0;
    const size_t bytes = prefix.family == WRN_AF_INET ? 4 : 16;
-   for (size_t i = 0; i < bytes; i++) value = value << 8 | prefix.ip[i];
+   for (size_t i = 0; i < bytes; i++)
+      value = value << 8 | prefix.ip[i];
    return value;
 }
 
-/// First address behind the prefix; 0 when the prefix reaches the end of the address space (the value wraps for IPv6, and is cut for IPv4).
+/// First address behind the prefix; 0 when the prefix reaches the end of the address space (the
+/// value wraps for IPv6, and is cut for IPv4).
 u128 behind(const wrn_addr& prefix) {
    const unsigned host_bits = base::address_bits(prefix) - prefix.prefix_len;
    if (host_bits >= 128) return 0;
@@ -27,9 +29,9 @@ u128 behind(const wrn_addr& prefix) {
    return prefix.family == WRN_AF_INET ? end & 0xffffffffu : end;
 }
 
-/// Sweeps the sorted prefixes with a stack of the enclosing ones and emits a range wherever the owner changes.
-template <class Emit>
-void sweep(std::span<const owned_prefix> sorted, Emit&& emit) {
+/// Sweeps the sorted prefixes with a stack of the enclosing ones and emits a range wherever the
+/// owner changes.
+template <class Emit> void sweep(std::span<const owned_prefix> sorted, Emit&& emit) {
    std::vector<const owned_prefix*> open;
    u128 last_start = 1; // no range starts at 1 before one started at 0
    uint64_t last_owner = 0;
@@ -74,22 +76,29 @@ size_t last_not_above(const std::vector<Address>& starts, const Address& key) no
 
 base::result<owner_table> owner_table::build(std::vector<owned_prefix> prefixes) {
    if (prefixes.size() > base::limits::prefixes_max)
-      return base::fail(base::errc::limit, std::to_string(prefixes.size()) + " prefixes are more than " +
-                                                 std::to_string(base::limits::prefixes_max) + ", the most one network can hold");
-   for (owned_prefix& p : prefixes) p.prefix = base::masked(p.prefix);
+      return base::fail(base::errc::limit, std::to_string(prefixes.size()) +
+                                                 " prefixes are more than " +
+                                                 std::to_string(base::limits::prefixes_max) +
+                                                 ", the most one network can hold");
+   for (owned_prefix& p : prefixes)
+      p.prefix = base::masked(p.prefix);
    std::sort(prefixes.begin(), prefixes.end(), [](const owned_prefix& a, const owned_prefix& b) {
       if (a.prefix.family != b.prefix.family) return a.prefix.family < b.prefix.family;
-      if (const int order = std::memcmp(a.prefix.ip, b.prefix.ip, sizeof a.prefix.ip); order != 0) return order < 0;
+      if (const int order = std::memcmp(a.prefix.ip, b.prefix.ip, sizeof a.prefix.ip); order != 0)
+         return order < 0;
       return a.prefix.prefix_len < b.prefix.prefix_len;
    });
    for (size_t i = 1; i < prefixes.size(); i++) {
       const auto &a = prefixes[i - 1], &b = prefixes[i];
-      if (base::same_address(a.prefix, b.prefix) && a.prefix.prefix_len == b.prefix.prefix_len && a.owner != b.owner)
-         return base::fail(base::errc::exists, base::format_prefix(a.prefix) + " is claimed by two peers");
+      if (base::same_address(a.prefix, b.prefix) && a.prefix.prefix_len == b.prefix.prefix_len &&
+          a.owner != b.owner)
+         return base::fail(base::errc::exists,
+                           base::format_prefix(a.prefix) + " is claimed by two peers");
    }
    owner_table table;
-   const auto split = std::find_if(prefixes.begin(), prefixes.end(),
-                                   [](const owned_prefix& p) { return p.prefix.family == WRN_AF_INET6; });
+   const auto split = std::find_if(prefixes.begin(), prefixes.end(), [](const owned_prefix& p) {
+      return p.prefix.family == WRN_AF_INET6;
+   });
    sweep(std::span(prefixes.begin(), split), [&](u128 at, uint64_t owner, bool replace) {
       if (replace) {
          table.v4_.owners.back() = owner;

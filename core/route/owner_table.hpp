@@ -1,8 +1,9 @@
 // Which peer owns an inner address: longest prefix match over all peers' prefixes.
 //
-// Built once, then only read; a change builds a new table and the shard swaps the pointer. The prefixes are cut into disjoint ranges sorted
-// by first address, and a lookup is one branch-free binary search over an array of the range starts alone: for 10,000 IPv4 prefixes
-// that is at most 80 kB, which stays in the second-level cache.
+// Built once, then only read; a change builds a new table and the shard swaps the pointer. The
+// prefixes are cut into disjoint ranges sorted by first address, and a lookup is one branch-free
+// binary search over an array of the range starts alone: for 10,000 IPv4 prefixes that is at most
+// 80 kB, which stays in the second-level cache.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -22,7 +23,8 @@ struct owned_prefix {
 class owner_table {
  public:
    owner_table() = default;
-   /// errc::exists when two owners claim the same prefix, errc::limit beyond limits::prefixes_max. Longer prefixes win inside shorter ones.
+   /// errc::exists when two owners claim the same prefix, errc::limit beyond limits::prefixes_max.
+   /// Longer prefixes win inside shorter ones.
    static base::result<owner_table> build(std::vector<owned_prefix> prefixes);
 
    /// Owner of the address at `ip` (4 or 16 bytes by family), 0 = nobody.
@@ -37,9 +39,8 @@ class owner_table {
       uint64_t high, low;
       friend auto operator<=>(const address6&, const address6&) = default;
    };
-   template <class Address>
-   struct ranges {
-      std::vector<Address> starts;  // sorted; starts[i] .. starts[i + 1] - 1 belongs to owners[i]
+   template <class Address> struct ranges {
+      std::vector<Address> starts; // sorted; starts[i] .. starts[i + 1] - 1 belongs to owners[i]
       std::vector<uint64_t> owners;
    };
    uint64_t lookup4(const uint8_t* ip) const noexcept;

@@ -26,9 +26,12 @@ base::result<identity> generate(const fs::path& folder, const crypto::random_sou
    std::error_code ec;
    for (const char* name : {identity_file, tunnel_file})
       if (fs::exists(folder / name, ec))
-         return fail(errc::exists, (folder / name).string() + " exists; keys are not overwritten, move it away first");
+         return fail(errc::exists, (folder / name).string() +
+                                         " exists; keys are not overwritten, move it away first");
    fs::create_directories(folder, ec);
-   if (ec) return fail(base::errc_of_errno(ec.value()), "cannot create " + folder.string() + ": " + ec.message());
+   if (ec)
+      return fail(base::errc_of_errno(ec.value()),
+                  "cannot create " + folder.string() + ": " + ec.message());
    fs::permissions(folder, fs::perms::owner_all, ec);
    identity made{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 0};
    if (auto r = write_key(folder / identity_file, made.signing.seed.bytes()); !r) return r.error();
@@ -42,7 +45,8 @@ base::result<identity> load(const fs::path& folder) {
       auto secret = crypto::load_secret(folder / name, &loaded.tunnel_since_ms);
       if (!secret) {
          if (secret.error().code == errc::not_found)
-            return fail(errc::not_found, "no keys in " + folder.string() + "; run 'warren key generate' first");
+            return fail(errc::not_found,
+                        "no keys in " + folder.string() + "; run 'warren key generate' first");
          return secret.error();
       }
       if (name == identity_file)

@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t plaintext_bytes = key_datagram_bytes - crypto::sealed_overhead;
 constexpr size_t signed_bytes = 128;
+constexpr size_t proof_at = 192; // behind the signature
 constexpr uint8_t version = 1;
 // The trailing NUL of the literal separates the label from what is signed.
 constexpr char label[] = "warren/tunnel-key/1";
@@ -27,36 +28,46 @@ std::vector<uint8_t> to_be_signed(std::span<const uint8_t> text) {
 bool looks_like_key_datagram(std::span<const uint8_t> datagram) {
    if (datagram.size() != key_datagram_bytes) return false;
    // WireGuard data of this size begins 04 00 00 00; a sealed box does so once in 2^32.
-   return !(datagram[0] >= 1 && datagram[0] <= 4 && datagram[1] == 0 && datagram[2] == 0 && datagram[3] == 0);
+   return !(datagram[0] >= 1 && datagram[0] <= 4 && datagram[1] == 0 && datagram[2] == 0 &&
+            datagram[3] == 0);
 }
 
-base::result<std::vector<uint8_t>> seal_key_message(const identity& self, const crypto::bytes32& receiver,
-                                                     const key_message& message) {
+base::result<std::vector<uint8_t>> seal_key_message(const identity& self,
+                                                    const crypto::bytes32& receiver,
+                                                    const key_message& message) {
    plaintext text{};
    text[0] = version;
    text[1] = static_cast<uint8_t>(message.kind);
-   for (size_t i = 0; i < 8; i++) text[8 + i] = static_cast<uint8_t>(self.tunnel_since_ms >> (8 * i));
+   for (size_t i = 0; i < 8; i++)
+      text[8 + i] = static_cast<uint8_t>(self.tunnel_since_ms >> (8 * i));
    std::copy(message.nonce.begin(), message.nonce.end(), text.begin() + 16);
    std::copy(self.signing.id.begin(), self.signing.id.end(), text.begin() + 32);
    std::copy(receiver.begin(), receiver.end(), text.begin() + 64);
    std::copy(self.tunnel.public_key.begin(), self.tunnel.public_key.end(), text.begin() + 96);
    const auto signature = crypto::sign(self.signing, to_be_signed(text));
    std::copy(signature.begin(), signature.end(), text.begin() + signed_bytes);
+   const auto proof =
+         crypto::prove_possession(self.tunnel, receiver, std::span(text).first(proof_at));
+   if (!proof) return proof.error();
+   std::copy(proof->begin(), proof->end(), text.begin() + proof_at);
    return crypto::seal_to(receiver, text);
 }
 
-base::result<key_message> open_key_message(const identity& self, std::span<const uint8_t> datagram) {
+base::result<key_message> open_key_message(const identity& self,
+                                           std::span<const uint8_t> datagram) {
    using base::errc;
    if (!looks_like_key_datagram(datagram)) return base::fail(errc::invalid, "not a key message");
    auto opened = crypto::open_sealed(self.signing, datagram);
    if (!opened) return opened.error();
    const std::vector<uint8_t>& text = *opened;
-   if (text[0] != version || (text[1] != 1 && text[1] != 2)) return base::fail(errc::unsupported, "key message of another version");
+   if (text[0] != version || (text[1] != 1 && text[1] != 2))
+      return base::fail(errc::unsupported, "key message of another version");
    if (!std::equal(self.signing.id.begin(), self.signing.id.end(), text.begin() + 64))
       return base::fail(errc::invalid, "key message for another node");
    key_message message;
    message.kind = static_cast<key_message_kind>(text[1]);
-   for (size_t i = 0; i < 8; i++) message.sequence |= static_cast<uint64_t>(text[8 + i]) << (8 * i);
+   for (size_t i = 0; i < 8; i++)
+      message.sequence |= static_cast<uint64_t>(text[8 + i]) << (8 * i);
    std::copy_n(text.begin() + 16, 16, message.nonce.begin());
    std::copy_n(text.begin() + 32, 32, message.sender.begin());
    std::copy_n(text.begin() + 96, 32, message.tunnel_key.begin());
@@ -64,6 +75,11 @@ base::result<key_message> open_key_message(const identity& self, std::span<const
    std::copy_n(text.begin() + signed_bytes, 64, signature.begin());
    if (!crypto::verify(message.sender, to_be_signed(text), signature))
       return base::fail(errc::invalid, "key message with a wrong signature");
+   crypto::possession_proof proof{};
+   std::copy_n(text.begin() + proof_at, proof.size(), proof.begin());
+   if (!crypto::verify_possession(self.signing, message.tunnel_key, std::span(text).first(proof_at),
+                                  proof))
+      return base::fail(errc::invalid, "key message without proof of its tunnel key");
    return message;
 }
 

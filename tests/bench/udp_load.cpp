@@ -1,6 +1,8 @@
-// Offers and counts UDP packets at a known rate, for benchmarks: what was really offered is measured, not assumed.
-//   udp_load send ADDRESS PORT BYTES PER_SECOND SECONDS    prints {"sent":…,"refused":…,"seconds":…,"offered_kpps":…}
-//   udp_load receive PORT SECONDS_OF_SILENCE                prints {"received":…,"seconds":…,"kpps":…,"out_of_order":…}
+// Offers and counts UDP packets at a known rate, for benchmarks: what was really offered is
+// measured, not assumed.
+//   udp_load send ADDRESS PORT BYTES PER_SECOND SECONDS    prints
+//   {"sent":…,"refused":…,"seconds":…,"offered_kpps":…} udp_load receive PORT SECONDS_OF_SILENCE
+//   prints {"received":…,"seconds":…,"kpps":…,"out_of_order":…}
 // Packets carry a sequence number; batches of 32 go through sendmmsg and recvmmsg.
 #include <algorithm>
 #include <arpa/inet.h>
@@ -51,12 +53,14 @@ int send_load(char** argv) {
    const double per_second = std::clamp(std::atof(argv[3]), 1.0, 5e6);
    const double duration = std::clamp(std::atof(argv[4]), 0.1, 60.0);
    const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
-   if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0) return std::perror("udp_load"), 1;
+   if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0)
+      return std::perror("udp_load"), 1;
    messages out(bytes);
    uint64_t sequence = 0, sent = 0, refused = 0;
    const auto begin = steady_clock::now();
    while (true) {
-      const double elapsed = duration_cast<std::chrono::duration<double>>(steady_clock::now() - begin).count();
+      const double elapsed =
+            duration_cast<std::chrono::duration<double>>(steady_clock::now() - begin).count();
       if (elapsed >= duration) break;
       const auto due = static_cast<uint64_t>(elapsed * per_second);
       if (sequence + batch > due) {
@@ -68,14 +72,17 @@ int send_load(char** argv) {
          std::memcpy(out.data[i].data(), &number, sizeof number);
       }
       const int n = ::sendmmsg(fd, out.headers.data(), batch, 0);
-      if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) return std::perror("udp_load: sendmmsg"), 1;
+      if (n < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED)
+         return std::perror("udp_load: sendmmsg"), 1;
       sent += n > 0 ? static_cast<uint64_t>(n) : 0;
       refused += batch - (n > 0 ? static_cast<uint64_t>(n) : 0);
       sequence += batch;
    }
-   const double took = duration_cast<std::chrono::duration<double>>(steady_clock::now() - begin).count();
-   std::printf("{\"sent\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"offered_kpps\":%.2f}\n", static_cast<unsigned long long>(sent),
-               static_cast<unsigned long long>(refused), took, static_cast<double>(sent) / took / 1000);
+   const double took =
+         duration_cast<std::chrono::duration<double>>(steady_clock::now() - begin).count();
+   std::printf("{\"sent\":%llu,\"refused\":%llu,\"seconds\":%.3f,\"offered_kpps\":%.2f}\n",
+               static_cast<unsigned long long>(sent), static_cast<unsigned long long>(refused),
+               took, static_cast<double>(sent) / took / 1000);
    return 0;
 }
 
@@ -86,9 +93,11 @@ int receive_load(char** argv) {
    int size = 8 << 20;
    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
    timeval timeout{static_cast<time_t>(silence),
-                   static_cast<suseconds_t>((silence - static_cast<double>(static_cast<time_t>(silence))) * 1e6)};
+                   static_cast<suseconds_t>(
+                         (silence - static_cast<double>(static_cast<time_t>(silence))) * 1e6)};
    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-   if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return std::perror("udp_load"), 1;
+   if (fd < 0 || ::bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0)
+      return std::perror("udp_load"), 1;
    messages in(packet_max);
    uint64_t received = 0, out_of_order = 0, highest = 0;
    auto first = steady_clock::now(), last = first;
@@ -108,9 +117,12 @@ int receive_load(char** argv) {
          highest = std::max(highest, number);
       }
    }
-   const double took = std::max(1e-9, duration_cast<std::chrono::duration<double>>(last - first).count());
-   std::printf("{\"received\":%llu,\"seconds\":%.3f,\"kpps\":%.2f,\"out_of_order\":%llu}\n", static_cast<unsigned long long>(received),
-               took, static_cast<double>(received) / took / 1000, static_cast<unsigned long long>(out_of_order));
+   const double took =
+         std::max(1e-9, duration_cast<std::chrono::duration<double>>(last - first).count());
+   std::printf("{\"received\":%llu,\"seconds\":%.3f,\"kpps\":%.2f,\"out_of_order\":%llu}\n",
+               static_cast<unsigned long long>(received), took,
+               static_cast<double>(received) / took / 1000,
+               static_cast<unsigned long long>(out_of_order));
    return 0;
 }
 
@@ -119,6 +131,7 @@ int receive_load(char** argv) {
 int main(int argc, char** argv) {
    if (argc == 7 && std::string_view(argv[1]) == "send") return send_load(argv + 2);
    if (argc == 4 && std::string_view(argv[1]) == "receive") return receive_load(argv + 2);
-   std::fprintf(stderr, "usage: udp_load send ADDRESS PORT BYTES PER_SECOND SECONDS | udp_load receive PORT SECONDS_OF_SILENCE\n");
+   std::fprintf(stderr, "usage: udp_load send ADDRESS PORT BYTES PER_SECOND SECONDS | udp_load "
+                        "receive PORT SECONDS_OF_SILENCE\n");
    return 2;
 }

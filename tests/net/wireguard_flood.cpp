@@ -1,6 +1,8 @@
-// Floods a WireGuard responder with handshake initiations, for tests: with a wrong MAC1, or with a right one from many source addresses.
+// Floods a WireGuard responder with handshake initiations, for tests: with a wrong MAC1, or with a
+// right one from many source addresses.
 //   wireguard_flood PUBLIC_KEY ADDRESS PORT bad-mac1|good-mac1 PER_SECOND SECONDS
-// Bounded in rate and time. Sources are 198.18.x.y (the benchmarking range of RFC 2544), which the caller has made local.
+// Bounded in rate and time. Sources are 198.18.x.y (the benchmarking range of RFC 2544), which the
+// caller has made local.
 #include "core/base/encode.hpp"
 #include "plugins/transport/wireguard/blake2s.hpp"
 
@@ -24,7 +26,8 @@ namespace wg = warren::wireguard;
 int main(int argc, char** argv) {
    std::array<uint8_t, 32> key{};
    if (argc != 7 || !warren::base::base64_decode(argv[1], key)) {
-      std::fprintf(stderr, "usage: wireguard_flood PUBLIC_KEY ADDRESS PORT bad-mac1|good-mac1 PER_SECOND SECONDS\n");
+      std::fprintf(stderr, "usage: wireguard_flood PUBLIC_KEY ADDRESS PORT bad-mac1|good-mac1 "
+                           "PER_SECOND SECONDS\n");
       return 2;
    }
    const bool good = std::string_view(argv[4]) == "good-mac1";
@@ -42,7 +45,8 @@ int main(int argc, char** argv) {
       sockaddr_in source{};
       source.sin_family = AF_INET;
       source.sin_addr.s_addr = htonl(0xc6120000u | static_cast<uint32_t>(random() & 0xffff));
-      if (fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&source), sizeof source) == 0) sockets.push_back(fd);
+      if (fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&source), sizeof source) == 0)
+         sockets.push_back(fd);
    }
    if (sockets.empty()) {
       std::perror("wireguard_flood: bind");
@@ -67,7 +71,8 @@ int main(int argc, char** argv) {
             wg::blake2s_mac(mac1_key, {whole.first(116)}, whole.subspan(116, 16));
          }
          const int fd = sockets[random() % sockets.size()];
-         (void)::sendto(fd, message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&target), sizeof target);
+         (void)::sendto(fd, message.data(), message.size(), 0, reinterpret_cast<sockaddr*>(&target),
+                        sizeof target);
       }
       next += milliseconds(10);
       std::this_thread::sleep_until(next);

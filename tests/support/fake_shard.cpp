@@ -247,7 +247,8 @@ void fake_shard::remove_turn_sink(io::turn_sink& sink) {
                 static_cast<io::turn_sink*>(nullptr));
 }
 
-base::result<std::unique_ptr<io::udp_socket>> fake_shard::open_udp(const wrn_addr& bind, io::udp_sink& sink, bool) {
+base::result<std::unique_ptr<io::udp_socket>> fake_shard::open_udp(const wrn_addr& bind,
+                                                                   io::udp_sink& sink, bool) {
    wrn_addr local = bind;
    if (bind.family != WRN_AF_INET && bind.family != WRN_AF_INET6)
       return base::fail(base::errc::invalid, "cannot listen: no address family given");

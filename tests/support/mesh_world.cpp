@@ -21,7 +21,8 @@ void put_payload(uint8_t* udp, size_t payload_bytes, uint32_t mark) {
 
 } // namespace
 
-std::vector<uint8_t> make_udp4(std::string_view from, std::string_view to, uint32_t mark, size_t payload_bytes) {
+std::vector<uint8_t> make_udp4(std::string_view from, std::string_view to, uint32_t mark,
+                               size_t payload_bytes) {
    std::vector<uint8_t> p(ip4_bytes + udp_bytes + payload_bytes);
    p[0] = 0x45;
    p[2] = static_cast<uint8_t>(p.size() >> 8);
@@ -34,7 +35,8 @@ std::vector<uint8_t> make_udp4(std::string_view from, std::string_view to, uint3
    return p;
 }
 
-std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint32_t mark, size_t payload_bytes) {
+std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint32_t mark,
+                               size_t payload_bytes) {
    std::vector<uint8_t> p(ip6_bytes + udp_bytes + payload_bytes);
    p[0] = 0x60;
    p[4] = static_cast<uint8_t>((udp_bytes + payload_bytes) >> 8);
@@ -47,23 +49,28 @@ std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint3
    return p;
 }
 
-mesh_node::mesh_node(mesh_world& w, unsigned n) : world(w), number(n), shard(w.net.add_node({"192.0.2." + std::to_string(n)})) {
+mesh_node::mesh_node(mesh_world& w, unsigned n)
+    : world(w), number(n), shard(w.net.add_node({"192.0.2." + std::to_string(n)})) {
    const auto random = [this](void* buf, size_t len) { shard.random(buf, len); };
-   identity = std::make_shared<trust::identity>(trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
+   identity = std::make_shared<trust::identity>(
+         trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
    settings.name = "mesh";
    settings.interface = "mesh" + std::to_string(n);
    settings.node_name = "node" + std::to_string(n);
    settings.allow_plaintext = true;
-   settings.addresses = {*base::parse_prefix(address() + "/24", true), *base::parse_prefix(address6() + "/64", true)};
+   settings.addresses = {*base::parse_prefix(address() + "/24", true),
+                         *base::parse_prefix(address6() + "/64", true)};
    config::plugin_use transport;
    transport.plugin = w.transport;
    transport.listen = *base::parse_endpoint("[::]:51820");
-   if (w.transport == "wireguard") transport.values.entries["aead"] = {std::string("libsodium"), {}};
+   if (w.transport == "wireguard")
+      transport.values.entries["aead"] = {std::string("libsodium"), {}};
    settings.transports = {transport};
    config::plugin_use discovery;
    discovery.plugin = "static";
    settings.discovery = {discovery};
-   network = std::make_unique<mesh::network>(shard, "mesh", [this](mesh::event e) { events.push_back(std::move(e)); });
+   network = std::make_unique<mesh::network>(
+         shard, "mesh", [this](mesh::event e) { events.push_back(std::move(e)); });
 }
 
 mesh_node::~mesh_node() { stop(); }
@@ -72,8 +79,10 @@ base::result<void> mesh_node::apply() {
    mesh::plan plan;
    plan.settings = settings;
    plan.identity = identity;
-   const auto make = [&](uint32_t kind, const std::vector<config::plugin_use>& wanted, const std::vector<config::plugin_use>& running,
-                         std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
+   const auto make =
+         [&](uint32_t kind, const std::vector<config::plugin_use>& wanted,
+             const std::vector<config::plugin_use>& running,
+             std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
       for (const config::plugin_use& use : wanted) {
          out.push_back(nullptr);
          if (std::find(running.begin(), running.end(), use) != running.end()) continue;
@@ -85,8 +94,13 @@ base::result<void> mesh_node::apply() {
       }
       return {};
    };
-   if (auto ok = make(WRN_KIND_TRANSPORT, settings.transports, applied_.transports, plan.transports); !ok) return ok;
-   if (auto ok = make(WRN_KIND_DISCOVERY, settings.discovery, applied_.discovery, plan.discovery); !ok) return ok;
+   if (auto ok =
+             make(WRN_KIND_TRANSPORT, settings.transports, applied_.transports, plan.transports);
+       !ok)
+      return ok;
+   if (auto ok = make(WRN_KIND_DISCOVERY, settings.discovery, applied_.discovery, plan.discovery);
+       !ok)
+      return ok;
    const auto done = network->apply(std::move(plan), retired_);
    retired_.clear();
    if (done) applied_ = settings;
@@ -107,14 +121,16 @@ config::peer mesh_node::as_peer(bool by_id, bool with_endpoint) const {
    else
       p.tunnel_key = identity->tunnel.public_key;
    p.addresses = {*base::parse_prefix(address()), *base::parse_prefix(address6())};
-   if (with_endpoint) p.endpoints = {world.transport + "://192.0.2." + std::to_string(number) + ":51820"};
+   if (with_endpoint)
+      p.endpoints = {world.transport + "://192.0.2." + std::to_string(number) + ":51820"};
    return p;
 }
 
 void mesh_node::new_tunnel_key() {
    auto next = std::make_shared<trust::identity>();
    next->signing = crypto::signing_key_from_seed(identity->signing.seed.bytes());
-   next->tunnel = crypto::make_tunnel_key([this](void* buf, size_t len) { shard.random(buf, len); });
+   next->tunnel =
+         crypto::make_tunnel_key([this](void* buf, size_t len) { shard.random(buf, len); });
    next->tunnel_since_ms = identity->tunnel_since_ms + 1;
    identity = next;
 }
@@ -152,7 +168,8 @@ uint64_t mesh_node::drops(std::string_view reason) const {
 }
 
 bool mesh_node::saw(std::string_view event) const {
-   return std::any_of(events.begin(), events.end(), [&](const mesh::event& e) { return e.name == event; });
+   return std::any_of(events.begin(), events.end(),
+                      [&](const mesh::event& e) { return e.name == event; });
 }
 
 mesh_world::mesh_world(uint64_t seed, std::string t) : net(seed), transport(std::move(t)) {

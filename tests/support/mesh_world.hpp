@@ -1,6 +1,7 @@
 // Whole meshes in a test: nodes with real plugins over the fake network, under virtual time.
 //
-// One mesh_world owns the network, its nodes and their instances, and checks at its end that no packet, timer or socket is left.
+// One mesh_world owns the network, its nodes and their instances, and checks at its end that no
+// packet, timer or socket is left.
 #pragma once
 
 #include "core/mesh/network.hpp"
@@ -13,12 +14,15 @@
 namespace warren::support {
 
 /// An IPv4 UDP packet with `payload_bytes` of payload that begins with `mark`.
-std::vector<uint8_t> make_udp4(std::string_view from, std::string_view to, uint32_t mark, size_t payload_bytes = 32);
-std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint32_t mark, size_t payload_bytes = 32);
+std::vector<uint8_t> make_udp4(std::string_view from, std::string_view to, uint32_t mark,
+                               size_t payload_bytes = 32);
+std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint32_t mark,
+                               size_t payload_bytes = 32);
 
 class mesh_world;
 
-/// A node with one network "mesh". Its outer address is 192.0.2.<n>, its inner ones 10.0.0.<n>/24 and fd00::<n>/64.
+/// A node with one network "mesh". Its outer address is 192.0.2.<n>, its inner ones 10.0.0.<n>/24
+/// and fd00::<n>/64.
 class mesh_node {
  public:
    mesh_node(mesh_world& world, unsigned number);
@@ -67,7 +71,9 @@ class mesh_world {
    /// Everybody knows everybody, by tunnel key or by id.
    void connect_all(bool by_id = false);
    void run_ms(uint64_t ms) { net.run_for(ms * 1'000'000); }
-   bool until(const std::function<bool()>& pred, uint64_t seconds) { return net.run_until(pred, seconds * 1'000'000'000); }
+   bool until(const std::function<bool()>& pred, uint64_t seconds) {
+      return net.run_until(pred, seconds * 1'000'000'000);
+   }
 
    fake_network net;
    plugin::registry plugins;

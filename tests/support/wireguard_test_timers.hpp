@@ -1,4 +1,5 @@
-// Shortened WireGuard timers, compiled into the test module only: a peer that rekeys every two seconds.
+// Shortened WireGuard timers, compiled into the test module only: a peer that rekeys every two
+// seconds.
 #pragma once
 
 #include "plugins/transport/wireguard/timing.hpp"

@@ -1,5 +1,6 @@
-// Static discovery: endpoints as the operator wrote them. Literal addresses are offered at once; host names are resolved, and again when
-// the peer stops answering or a look-up failed. Few look-ups are under way at any time, the others wait for their turn, and one timer serves all
+// Static discovery: endpoints as the operator wrote them. Literal addresses are offered at once;
+// host names are resolved, and again when the peer stops answering or a look-up failed. Few
+// look-ups are under way at any time, the others wait for their turn, and one timer serves all
 // retries: thousands of names cost the host no more than a handful.
 #include "warren/sdk.hpp"
 
@@ -21,18 +22,18 @@ constexpr uint64_t second = 1'000'000'000;
 constexpr uint64_t retry_first = 2 * second;
 constexpr uint64_t retry_max = 120 * second;
 constexpr uint64_t retry_grain = second; // the timer fires at most this often
-constexpr size_t endpoints_max = 16; // what the host takes
-constexpr size_t questions_max = 32; // half of what the host allows
+constexpr size_t endpoints_max = 16;     // what the host takes
+constexpr size_t questions_max = 32;     // half of what the host allows
 
 struct written {
    std::string transport, host;
    uint16_t port = 0;
    std::vector<wrn_addr> found; // the last answer; kept when a later look-up fails
    bool literal = false;
-   bool wanted = false;         // to be asked for when it is its turn
+   bool wanted = false; // to be asked for when it is its turn
    bool asking = false;
-   uint64_t retry = 0;          // last wait after a failure, 0 = none failed
-   uint64_t retry_at = 0;       // 0 = not planned
+   uint64_t retry = 0;    // last wait after a failure, 0 = none failed
+   uint64_t retry_at = 0; // 0 = not planned
 };
 
 struct member {
@@ -40,7 +41,8 @@ struct member {
    bool queued = false;
 };
 
-/// "wireguard://[key_…@]host:port" or "wireguard://[::1]:port". The host has checked the text; this refuses rather than guesses.
+/// "wireguard://[key_…@]host:port" or "wireguard://[::1]:port". The host has checked the text; this
+/// refuses rather than guesses.
 std::optional<written> parse(std::string_view text) {
    written w;
    const size_t scheme = text.find("://");
@@ -58,7 +60,8 @@ std::optional<written> parse(std::string_view text) {
    if (port == 0 || port > 65535) return std::nullopt;
    w.port = static_cast<uint16_t>(port);
    std::string_view host = text.substr(0, colon);
-   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+   if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+      host = host.substr(1, host.size() - 2);
    if (host.empty() || host.size() > 253) return std::nullopt;
    w.host = host;
    // A literal address needs no resolver: it is there before the first packet wants it.
@@ -78,12 +81,18 @@ std::optional<written> parse(std::string_view text) {
 
 class discovery final : public sdk::discovery<discovery> {
  public:
-   static constexpr sdk::info about{.id = "org.warren.static", .name = "static", .vendor = "Warren", .version = "0.1.0", .license = "Apache-2.0",
-                                    .summary = "Endpoints from the configuration; host names are resolved, and again when they stop answering."};
+   static constexpr sdk::info about{.id = "org.warren.static",
+                                    .name = "static",
+                                    .vendor = "Warren",
+                                    .version = "0.1.0",
+                                    .license = "Apache-2.0",
+                                    .summary = "Endpoints from the configuration; host names are "
+                                               "resolved, and again when they stop answering."};
 
    void on_peer(wrn_handle peer, std::span<const std::string_view> configured) {
       member fresh;
-      for (const std::string_view text : configured.first(std::min(configured.size(), endpoints_max)))
+      for (const std::string_view text :
+           configured.first(std::min(configured.size(), endpoints_max)))
          if (auto w = parse(text)) fresh.endpoints.push_back(std::move(*w));
       member& m = members_[peer];
       fresh.queued = m.queued;
@@ -180,7 +189,8 @@ class discovery final : public sdk::discovery<discovery> {
          if (m != members_.end()) {
             for (written& w : m->second.endpoints) {
                if (w.asking || w.literal || !w.wanted) continue;
-               if (questions_.size() >= questions_max) return; // on_resolved() goes on with this member
+               if (questions_.size() >= questions_max)
+                  return; // on_resolved() goes on with this member
                ask(peer, w);
             }
             m->second.queued = false;
@@ -211,7 +221,7 @@ class discovery final : public sdk::discovery<discovery> {
 
    std::unordered_map<wrn_handle, member> members_;
    std::unordered_map<uint64_t, question> questions_; // under way
-   std::deque<wrn_handle> queue_;                     // members with names that are wanted; may name some that are gone
+   std::deque<wrn_handle> queue_; // members with names that are wanted; may name some that are gone
    uint64_t next_tag_ = 1;
    wrn_handle timer_ = 0;
    uint64_t timer_at_ = 0;

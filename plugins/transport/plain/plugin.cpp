@@ -1,5 +1,6 @@
-// Plain UDP: the smallest complete transport. It neither seals nor proves who sent, says so, and exists as an example, for tests, and as
-// the ceiling in benchmarks. On the wire a packet is preceded by the first eight bytes of the sender's tunnel key, which name the link.
+// Plain UDP: the smallest complete transport. It neither seals nor proves who sent, says so, and
+// exists as an example, for tests, and as the ceiling in benchmarks. On the wire a packet is
+// preceded by the first eight bytes of the sender's tunnel key, which name the link.
 #include "warren/sdk.hpp"
 
 namespace warren::plain {
@@ -9,9 +10,16 @@ namespace {
 constexpr uint32_t header_bytes = 8;
 
 struct plain final : sdk::transport<plain> {
-   static constexpr sdk::info about{.id = "org.warren.plain", .name = "plain", .vendor = "Warren", .version = "0.1.0", .license = "Apache-2.0",
-                                    .summary = "Plain UDP without any protection, for tests and as the ceiling in benchmarks."};
-   static constexpr wrn_transport_limits limits{WRN_TF_PLAINTEXT | WRN_TF_ROAMS_REMOTE, header_bytes, 0, header_bytes};
+   static constexpr sdk::info about{
+         .id = "org.warren.plain",
+         .name = "plain",
+         .vendor = "Warren",
+         .version = "0.1.0",
+         .license = "Apache-2.0",
+         .summary =
+               "Plain UDP without any protection, for tests and as the ceiling in benchmarks."};
+   static constexpr wrn_transport_limits limits{WRN_TF_PLAINTEXT | WRN_TF_ROAMS_REMOTE,
+                                                header_bytes, 0, header_bytes};
 
    void on_start() { own_tag_ = tag_of(warren().tunnel_key()); }
    void on_stop() { by_tag_.clear(); }
@@ -31,7 +39,8 @@ struct plain final : sdk::transport<plain> {
    }
 
    void on_send(link& l, sdk::batch packets) {
-      for (wrn_pkt& p : packets) std::memcpy(sdk::push_front(p, header_bytes), &own_tag_, header_bytes);
+      for (wrn_pkt& p : packets)
+         std::memcpy(sdk::push_front(p, header_bytes), &own_tag_, header_bytes);
       send(l, packets);
    }
 
@@ -40,7 +49,8 @@ struct plain final : sdk::transport<plain> {
       for (size_t first = 0; first < datagrams.size();) {
          link* l = sender_of(datagrams[first]);
          size_t end = first + 1;
-         while (end < datagrams.size() && sender_of(datagrams[end]) == l) end++;
+         while (end < datagrams.size() && sender_of(datagrams[end]) == l)
+            end++;
          const sdk::batch run = datagrams.subspan(first, end - first);
          first = end;
          if (l == nullptr) {

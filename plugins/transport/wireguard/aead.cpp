@@ -41,7 +41,8 @@ bool works(aead_backend& backend) {
 }
 
 // Nanoseconds per packet when sealing full batches for about `budget_ns`.
-uint64_t measure(aead_backend& backend, const std::function<uint64_t()>& now_ns, uint64_t budget_ns) {
+uint64_t measure(aead_backend& backend, const std::function<uint64_t()>& now_ns,
+                 uint64_t budget_ns) {
    constexpr uint32_t packet = 1420;
    constexpr size_t batch = 32;
    std::vector<uint8_t> memory(batch * (packet + tag_size));

@@ -1,7 +1,8 @@
-// WireGuard as a Warren transport: translates between the plugin ABI and the protocol library, packet by packet in place.
+// WireGuard as a Warren transport: translates between the plugin ABI and the protocol library,
+// packet by packet in place.
 //
-// Everything runs on the instance's strand. The library knows peers, the core knows links; one link is one peer. Packets that wait for
-// a session are staged here, bounded, oldest dropped first.
+// Everything runs on the instance's strand. The library knows peers, the core knows links; one link
+// is one peer. Packets that wait for a session are staged here, bounded, oldest dropped first.
 #include "plugins/transport/wireguard/engine.hpp"
 #include "warren/sdk.hpp"
 
@@ -16,7 +17,8 @@ namespace warren::wireguard {
 
 namespace {
 
-constexpr size_t staged_max = 128; // as other implementations do: a second of a slow flow, not a minute of a fast one
+constexpr size_t staged_max =
+      128; // as other implementations do: a second of a slow flow, not a minute of a fast one
 constexpr uint8_t initiation_type = 1;
 
 timing timers() {
@@ -49,15 +51,21 @@ wrn_addr to_addr(const endpoint& e) {
 
 uint32_t drop_reason_of(receive_result r) {
    switch (r) {
-   case receive_result::malformed: return WRN_DROP_MALFORMED;
+   case receive_result::malformed:
+      return WRN_DROP_MALFORMED;
    case receive_result::replay:
-   case receive_result::stale_timestamp: return WRN_DROP_REPLAY;
-   case receive_result::rate_limited: return WRN_DROP_RATE;
+   case receive_result::stale_timestamp:
+      return WRN_DROP_REPLAY;
+   case receive_result::rate_limited:
+      return WRN_DROP_RATE;
    case receive_result::unknown_index:
    case receive_result::stranger:
-   case receive_result::disabled: return WRN_DROP_NO_LINK;
-   case receive_result::expired: return WRN_DROP_EXPIRED;
-   default: return WRN_DROP_AUTH;
+   case receive_result::disabled:
+      return WRN_DROP_NO_LINK;
+   case receive_result::expired:
+      return WRN_DROP_EXPIRED;
+   default:
+      return WRN_DROP_AUTH;
    }
 }
 
@@ -75,23 +83,34 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
 #else
          .id = "org.warren.wireguard",
 #endif
-         .name = "wireguard", .vendor = "Warren", .version = "0.1.0", .license = "Apache-2.0",
+         .name = "wireguard",
+         .vendor = "Warren",
+         .version = "0.1.0",
+         .license = "Apache-2.0",
          .summary = "WireGuard, wire-compatible with every other implementation."};
-   static constexpr std::array options{sdk::option::choice("aead", "auto|ipsec-mb|openssl|libsodium", "\"auto\"",
-                                                           "Which library seals packets; auto measures them at start and takes the fastest.")};
-   static constexpr wrn_transport_limits limits{WRN_TF_ROAMS_REMOTE, seal_headroom, seal_tailroom, data_overhead};
+   static constexpr std::array options{sdk::option::choice(
+         "aead", "auto|ipsec-mb|openssl|libsodium", "\"auto\"",
+         "Which library seals packets; auto measures them at start and takes the fastest.")};
+   static constexpr wrn_transport_limits limits{WRN_TF_ROAMS_REMOTE, seal_headroom, seal_tailroom,
+                                                data_overhead};
 
    void configure(const sdk::config& config) {
       const std::string wanted = config.text("aead");
-      auto backend = wanted == "auto" ? fastest_aead([this] { return warren().stopwatch(); }) : find_aead(wanted);
-      if (!backend) throw sdk::config_error("aead", "aead \"" + wanted + "\" does not work on this machine; use \"auto\"");
+      auto backend = wanted == "auto" ? fastest_aead([this] { return warren().stopwatch(); })
+                                      : find_aead(wanted);
+      if (!backend)
+         throw sdk::config_error("aead", "aead \"" + wanted +
+                                               "\" does not work on this machine; use \"auto\"");
       const std::string chosen(backend->name());
-      engine_ = std::make_unique<engine>(*this, [this](void* data, size_t size) { warren().random(data, size); }, std::move(backend), timers());
+      engine_ = std::make_unique<engine>(
+            *this, [this](void* data, size_t size) { warren().random(data, size); },
+            std::move(backend), timers());
       warren().log(WRN_LOG_DEBUG, "aead_chosen", sdk::field("backend", chosen));
    }
 
    void on_start() {
-      initiations_ = warren().make_counter("handshake_initiations_total", "Handshake initiations sent.");
+      initiations_ =
+            warren().make_counter("handshake_initiations_total", "Handshake initiations sent.");
       responses_ = warren().make_counter("handshake_responses_total", "Handshake responses sent.");
       cookies_ = warren().make_counter("cookie_replies_total", "Cookie replies sent under load.");
       keepalives_ = warren().make_counter("keepalives_total", "Keepalives sent.");
@@ -99,7 +118,8 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
    }
 
    void on_stop() {
-      for (auto& [handle, l] : links()) on_close(l);
+      for (auto& [handle, l] : links())
+         on_close(l);
       warren().timer_cancel(timer_);
    }
 
@@ -179,7 +199,8 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
          datagrams[i].from = to_endpoint(packets[i].addr, packets[i].local);
       }
       engine_->receive({datagrams.data(), n}, now(), warren().wall_ns());
-      // Runs of data of one peer go up together; descriptors are rewritten in place, and what is no data leaves the run.
+      // Runs of data of one peer go up together; descriptors are rewritten in place, and what is no
+      // data leaves the run.
       size_t run = 0, kept = 0;
       peer_id run_peer = no_peer;
       const auto flush = [&] {
@@ -204,10 +225,12 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
                run_peer = d.peer;
             }
             packets[run + kept++] = packets[i];
-         } else if (d.result == receive_result::keepalive || d.result == receive_result::control || d.result == receive_result::cookie_sent) {
+         } else if (d.result == receive_result::keepalive || d.result == receive_result::control ||
+                    d.result == receive_result::cookie_sent) {
             warren().free(packets.subspan(i, 1));
          } else {
-            warren().drop(packets.subspan(i, 1), drop_reason_of(d.result), l != nullptr ? l->params.peer : 0);
+            warren().drop(packets.subspan(i, 1), drop_reason_of(d.result),
+                          l != nullptr ? l->params.peer : 0);
          }
       }
       flush();
@@ -216,7 +239,9 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
 
    void fill_stats(link& l) {
       const peer_stats s = engine_->stats(l.id);
-      l.stats.state = s.up ? WRN_LINK_UP : l.state == WRN_LINK_CONNECTING ? WRN_LINK_CONNECTING : WRN_LINK_DOWN;
+      l.stats.state = s.up                             ? WRN_LINK_UP
+                      : l.state == WRN_LINK_CONNECTING ? WRN_LINK_CONNECTING
+                                                       : WRN_LINK_DOWN;
       l.stats.tx_packets = s.tx_packets;
       l.stats.tx_bytes = s.tx_bytes;
       l.stats.rx_packets = s.rx_packets;
@@ -237,7 +262,8 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
       send_raw({&*packet, 1});
       link* l = id != no_peer && message[0] == initiation_type ? link_of(id) : nullptr;
       if (l == nullptr) return;
-      // A second initiation means that the first was not answered, even while an old session could still seal.
+      // A second initiation means that the first was not answered, even while an old session could
+      // still seal.
       if (++l->initiations > 1 || !engine_->ready(id, now())) set_state(*l, WRN_LINK_CONNECTING);
    }
 
@@ -266,7 +292,10 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
       l->initiations = 0;
       drop_staged(*l, WRN_DROP_EXPIRED);
       const bool rejected = engine_->stats(id).last_error == peer_error::response_rejected;
-      set_state(*l, WRN_LINK_DOWN, rejected ? WRN_E_AUTH : reason == lost_reason::handshake_timeout ? WRN_E_TIMEOUT : WRN_E_CLOSED);
+      set_state(*l, WRN_LINK_DOWN,
+                rejected                                   ? WRN_E_AUTH
+                : reason == lost_reason::handshake_timeout ? WRN_E_TIMEOUT
+                                                           : WRN_E_CLOSED);
    }
 
    void endpoint_changed(peer_id id, const endpoint& remote) override {
@@ -280,10 +309,13 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
       return l != nullptr ? l->id : no_peer;
    }
 
-   // --- the rest ----------------------------------------------------------------------------------
+   // --- the rest
+   // ----------------------------------------------------------------------------------
    uint64_t now() const { return warren().now(); }
    link* link_of(peer_id id) { return find(engine_->tag(id)); }
-   static uint16_t keepalive_of(const link& l) { return static_cast<uint16_t>(std::min(l.params.keepalive_s, 65535u)); }
+   static uint16_t keepalive_of(const link& l) {
+      return static_cast<uint16_t>(std::min(l.params.keepalive_s, 65535u));
+   }
 
    void take_identity() {
       const wrn_key own = warren().tunnel_key();
@@ -303,7 +335,8 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
 
    size_t seal_and_send(link& l, sdk::batch packets) {
       std::array<frame, WRN_BATCH_MAX> frames;
-      for (size_t i = 0; i < packets.size(); i++) frames[i] = {packets[i].buf + packets[i].off, packets[i].len};
+      for (size_t i = 0; i < packets.size(); i++)
+         frames[i] = {packets[i].buf + packets[i].off, packets[i].len};
       const size_t sealed = engine_->seal(l.id, {frames.data(), packets.size()}, now());
       if (sealed == 0) return 0;
       const endpoint remote = engine_->remote(l.id);
@@ -329,11 +362,13 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
    }
 
    void drop_staged(link& l, uint32_t reason) {
-      for (wrn_pkt& packet : l.staged) warren().drop({&packet, 1}, reason, l.params.peer);
+      for (wrn_pkt& packet : l.staged)
+         warren().drop({&packet, 1}, reason, l.params.peer);
       l.staged.clear();
    }
 
-   /// One host timer serves the engine's earliest deadline; packets only move deadlines back, so it is mostly armed already.
+   /// One host timer serves the engine's earliest deadline; packets only move deadlines back, so it
+   /// is mostly armed already.
    void rearm() {
       const uint64_t next = engine_->next_deadline();
       if (next < armed_ && warren().timer_set(timer_, next)) armed_ = next;

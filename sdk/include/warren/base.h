@@ -1,15 +1,17 @@
 /* Warren plugin ABI: status codes, strings, addresses, errors and log fields.
  *
- * The ABI is C11 and readable by C++20. Its rules: only fixed-width types, size_t and pointers; handles are 64-bit and
- * generational (0 = none, a stale one gives WRN_E_NOT_FOUND); nothing unwinds across the boundary; nobody frees the other side's memory.
- * Tags in comments: [main] the control thread, [io] the instance's own strand (never two threads at once, never blocking),
- * [any] every thread; [lends] valid until the call returns; [gives] the callee owns it from now on. */
+ * The ABI is C11 and readable by C++20. Its rules: only fixed-width types, size_t and pointers;
+ * handles are 64-bit and generational (0 = none, a stale one gives WRN_E_NOT_FOUND); nothing
+ * unwinds across the boundary; nobody frees the other side's memory. Tags in comments: [main] the
+ * control thread, [io] the instance's own strand (never two threads at once, never blocking), [any]
+ * every thread; [lends] valid until the call returns; [gives] the callee owns it from now on. */
 #ifndef WARREN_BASE_H
 #define WARREN_BASE_H
 #include <stddef.h>
 #include <stdint.h>
 
-/* 0.x: a host loads only modules of exactly its own minor. docs/compatibility.md says what changes when. */
+/* 0.x: a host loads only modules of exactly its own minor. docs/compatibility.md says what changes
+ * when. */
 #define WRN_ABI_MAJOR 0u
 #define WRN_ABI_MINOR 1u
 
@@ -36,25 +38,33 @@ enum {
    WRN_E_STATE = -2,       /* right call, wrong lifecycle state or thread: a bug in the caller */
    WRN_E_UNSUPPORTED = -3, /* not offered by this side */
    WRN_E_VERSION = -4,
-   WRN_E_CONFIG = -5,      /* the operator's input; text and place are in wrn_error */
+   WRN_E_CONFIG = -5, /* the operator's input; text and place are in wrn_error */
    WRN_E_NOMEM = -6,
-   WRN_E_LIMIT = -7,       /* a declared bound was reached */
-   WRN_E_AGAIN = -8,       /* not now; a notification follows */
-   WRN_E_NOT_FOUND = -9,   /* unknown or stale handle */
+   WRN_E_LIMIT = -7,     /* a declared bound was reached */
+   WRN_E_AGAIN = -8,     /* not now; a notification follows */
+   WRN_E_NOT_FOUND = -9, /* unknown or stale handle */
    WRN_E_EXISTS = -10,
    WRN_E_CLOSED = -11,
    WRN_E_TIMEOUT = -12,
    WRN_E_CANCELLED = -13,
    WRN_E_UNREACHABLE = -14,
-   WRN_E_AUTH = -15,       /* a proof was missing or wrong */
+   WRN_E_AUTH = -15, /* a proof was missing or wrong */
    WRN_E_PROTOCOL = -16,
    WRN_E_TOO_BIG = -17,
-   WRN_E_INTERNAL = -100   /* a C++ exception was caught at the boundary; the instance is failed */
+   WRN_E_INTERNAL = -100 /* a C++ exception was caught at the boundary; the instance is failed */
 };
 
-typedef struct wrn_str { const char* ptr; size_t len; } wrn_str;      /* UTF-8, no NUL; ptr may be NULL when len is 0 */
-typedef struct wrn_bytes { const uint8_t* ptr; size_t len; } wrn_bytes;
-typedef struct wrn_key { uint8_t bytes[32]; } wrn_key;                /* Ed25519 or X25519 public key, or a preshared key */
+typedef struct wrn_str {
+   const char* ptr;
+   size_t len;
+} wrn_str; /* UTF-8, no NUL; ptr may be NULL when len is 0 */
+typedef struct wrn_bytes {
+   const uint8_t* ptr;
+   size_t len;
+} wrn_bytes;
+typedef struct wrn_key {
+   uint8_t bytes[32];
+} wrn_key; /* Ed25519 or X25519 public key, or a preshared key */
 
 typedef uint64_t wrn_time;   /* monotonic nanoseconds; the origin has no meaning */
 typedef uint64_t wrn_handle; /* peer, link, socket, timer; 0 = none */
@@ -74,7 +84,7 @@ typedef struct wrn_error {
    wrn_status code;
    uint32_t line, column; /* of the operator's TOML, 0 = unknown */
    uint32_t reserved;
-   char text[240];        /* NUL-terminated, one sentence: what, where, next step */
+   char text[240]; /* NUL-terminated, one sentence: what, where, next step */
 } wrn_error;
 
 /* A field of a log event. */

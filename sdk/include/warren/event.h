@@ -5,8 +5,10 @@
 WRN_BEGIN
 
 enum {
-   WRN_EV_IDENTITY_CHANGED = 1, /* the tunnel key was replaced: end every session, ask warren.host.identity/1 again */
-   WRN_EV_NETWORK_CHANGED = 2   /* local addresses or routes changed: forget sticky source addresses, probe again */
+   WRN_EV_IDENTITY_CHANGED =
+         1, /* the tunnel key was replaced: end every session, ask warren.host.identity/1 again */
+   WRN_EV_NETWORK_CHANGED =
+         2 /* local addresses or routes changed: forget sticky source addresses, probe again */
 };
 
 typedef struct wrn_event {

@@ -1,5 +1,6 @@
-// The C++20 wrapper around the plugin ABI: include this, derive from sdk::transport or sdk::discovery, end with WARREN_PLUGIN.
-// Header-only; exceptions stop at the boundary. See docs/plugin-guide.md.
+// The C++20 wrapper around the plugin ABI: include this, derive from sdk::transport or
+// sdk::discovery, end with WARREN_PLUGIN. Header-only; exceptions stop at the boundary. See
+// docs/plugin-guide.md.
 #pragma once
 
 #include "cpp/discovery.hpp"

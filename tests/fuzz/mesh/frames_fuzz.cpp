@@ -1,9 +1,10 @@
-// What an authenticated but evil peer, a stranger and the own applications can send into a node: inner packets, mesh frames, key datagrams.
-// The transport is the plain one, so that every byte inside a link is the fuzzer's.
+// What an authenticated but evil peer, a stranger and the own applications can send into a node:
+// inner packets, mesh frames, key datagrams. The transport is the plain one, so that every byte
+// inside a link is the fuzzer's.
 //
-// Input: records of one byte of kind, two of length (little-endian) and the bytes. Kinds: 0 from a Warren peer, 1 from a stock peer, 2 a
-// bare datagram, 3 from the interface, 4 a second passes. Checked: what reaches the interface is IP from its owner; nothing is left at the
-// end.
+// Input: records of one byte of kind, two of length (little-endian) and the bytes. Kinds: 0 from a
+// Warren peer, 1 from a stock peer, 2 a bare datagram, 3 from the interface, 4 a second passes.
+// Checked: what reaches the interface is IP from its owner; nothing is left at the end.
 #include "core/base/address.hpp"
 #include "core/mesh/network.hpp"
 #include "core/route/ip_view.hpp"
@@ -30,18 +31,20 @@ struct world {
    support::fake_shard& node = net.add_node({"192.0.2.1"});
    support::fake_shard& evil = net.add_node({"192.0.2.2"});
    silent sink{evil.pool()};
-   std::unique_ptr<io::udp_socket> socket = *evil.open_udp(*base::parse_endpoint("192.0.2.2:9"), sink);
+   std::unique_ptr<io::udp_socket> socket =
+         *evil.open_udp(*base::parse_endpoint("192.0.2.2:9"), sink);
    std::array<std::array<uint8_t, 8>, 2> tags{};
    mesh::network network{node, "fuzz", [](mesh::event) {}};
 
    world() {
       const auto random = [this](void* buf, size_t len) { node.random(buf, len); };
       mesh::plan plan;
-      plan.identity =
-            std::make_shared<trust::identity>(trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
+      plan.identity = std::make_shared<trust::identity>(
+            trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
       plan.settings.name = plan.settings.interface = "fuzz";
       plan.settings.allow_plaintext = true;
-      plan.settings.addresses = {*base::parse_prefix("10.0.0.1/24", true), *base::parse_prefix("fd00::1/64", true)};
+      plan.settings.addresses = {*base::parse_prefix("10.0.0.1/24", true),
+                                 *base::parse_prefix("fd00::1/64", true)};
       config::plugin_use use;
       use.plugin = "plain";
       use.listen = *base::parse_endpoint("[::]:51820");
@@ -52,12 +55,14 @@ struct world {
          if (i == 0) p.id = crypto::make_signing_key(random).id;
          p.tunnel_key = crypto::make_tunnel_key(random).public_key;
          std::memcpy(tags[i].data(), p.tunnel_key->data(), 8);
-         p.addresses = {*base::parse_prefix(i == 0 ? "10.0.0.2" : "10.0.0.3"), *base::parse_prefix(i == 0 ? "fd00::2" : "fd00::3")};
+         p.addresses = {*base::parse_prefix(i == 0 ? "10.0.0.2" : "10.0.0.3"),
+                        *base::parse_prefix(i == 0 ? "fd00::2" : "fd00::3")};
          plan.settings.peers.push_back(p);
       }
       auto module = plugin::module::wrap(wrn_entry_plain, "linked in");
       WRN_ASSERT(module.has_value());
-      auto made = plugin::instance::create({*module, (*module)->plugins().front()}, use, "fuzz", node, *plan.identity);
+      auto made = plugin::instance::create({*module, (*module)->plugins().front()}, use, "fuzz",
+                                           node, *plan.identity);
       WRN_ASSERT(made.has_value());
       plan.transports.push_back(std::move(*made));
       std::vector<std::unique_ptr<plugin::instance>> retired;
@@ -71,7 +76,8 @@ struct world {
       WRN_ASSERT(ip.has_value());
       const size_t bytes = ip->family == 4 ? 4 : 16;
       bool known = false;
-      for (const char* owner : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2", "fd00::3"}) {
+      for (const char* owner :
+           {"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::1", "fd00::2", "fd00::3"}) {
          const wrn_addr a = address(owner);
          known |= a.family == ip->family && std::memcmp(a.ip, ip->source, bytes) == 0;
       }
@@ -80,7 +86,8 @@ struct world {
 
    void datagram(std::span<const uint8_t> head, std::span<const uint8_t> body) {
       wrn_pkt packet{};
-      if (evil.pool().alloc({&packet, 1}, static_cast<uint32_t>(head.size() + body.size())) != 1) return;
+      if (evil.pool().alloc({&packet, 1}, static_cast<uint32_t>(head.size() + body.size())) != 1)
+         return;
       std::copy(head.begin(), head.end(), packet.buf + packet.off);
       std::copy(body.begin(), body.end(), packet.buf + packet.off + head.size());
       packet.addr = *base::parse_endpoint("192.0.2.1:51820");

@@ -1,4 +1,5 @@
-// A discovery plugin in C++: hears of peers, offers endpoints. Optional: on_unreachable(), on_resolved(), configure(), on_start(), on_stop(), on_timer().
+// A discovery plugin in C++: hears of peers, offers endpoints. Optional: on_unreachable(),
+// on_resolved(), configure(), on_start(), on_stop(), on_timer().
 #pragma once
 
 #include "../ext/discovery.h"
@@ -7,31 +8,39 @@
 
 namespace warren::sdk {
 
-template <class Self>
-class discovery : public plugin_base<Self> {
+template <class Self> class discovery : public plugin_base<Self> {
  public:
    static constexpr uint32_t kind = WRN_KIND_DISCOVERY;
-   static constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE, nullptr};
+   static constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE,
+                                           nullptr};
 
    void on_peer_gone(wrn_handle) {}
    void on_unreachable(wrn_handle) {}
    void on_resolved(uint64_t, wrn_status, std::span<const wrn_addr>) {}
 
    const void* find_ext(std::string_view id) const {
-      static_assert(requires(Self& s, std::span<const std::string_view> e) { s.on_peer(wrn_handle{}, e); },
-                    "a discovery plugin has 'void on_peer(wrn_handle peer, std::span<const std::string_view> configured)'");
+      static_assert(
+            requires(Self & s, std::span<const std::string_view> e) { s.on_peer(wrn_handle{}, e); },
+            "a discovery plugin has 'void on_peer(wrn_handle peer, std::span<const "
+            "std::string_view> configured)'");
       using base = plugin_base<Self>;
       static const wrn_discovery table{
             [](const wrn_plugin* p, wrn_handle peer, const wrn_str* configured, uint32_t n) {
                base::guarded(p, [&](Self& s) {
                   std::vector<std::string_view> endpoints;
-                  for (uint32_t i = 0; i < n; i++) endpoints.emplace_back(configured[i].ptr, configured[i].len);
+                  for (uint32_t i = 0; i < n; i++)
+                     endpoints.emplace_back(configured[i].ptr, configured[i].len);
                   s.on_peer(peer, endpoints);
                });
             },
-            [](const wrn_plugin* p, wrn_handle peer) { base::guarded(p, [&](Self& s) { s.on_peer_gone(peer); }); },
-            [](const wrn_plugin* p, wrn_handle peer) { base::guarded(p, [&](Self& s) { s.on_unreachable(peer); }); }};
-      static const wrn_resolve resolved{[](const wrn_plugin* p, uint64_t tag, wrn_status status, const wrn_addr* addrs, uint32_t n) {
+            [](const wrn_plugin* p, wrn_handle peer) {
+               base::guarded(p, [&](Self& s) { s.on_peer_gone(peer); });
+            },
+            [](const wrn_plugin* p, wrn_handle peer) {
+               base::guarded(p, [&](Self& s) { s.on_unreachable(peer); });
+            }};
+      static const wrn_resolve resolved{[](const wrn_plugin* p, uint64_t tag, wrn_status status,
+                                           const wrn_addr* addrs, uint32_t n) {
          base::guarded(p, [&](Self& s) { s.on_resolved(tag, status, {addrs, n}); });
       }};
       if (id == WRN_EXT_DISCOVERY) return &table;
@@ -51,12 +60,17 @@ class discovery : public plugin_base<Self> {
    /// Replaces what this instance said about the peer, best first; at most 16.
    void offer(wrn_handle peer, std::span<const place> places) {
       std::vector<wrn_endpoint> out;
-      for (const place& p : places) out.push_back({{p.transport.data(), p.transport.size()}, p.addr});
-      warren().template get<wrn_host_discovery>(WRN_HOST_DISCOVERY)->offer(warren().raw(), peer, out.data(), static_cast<uint32_t>(out.size()));
+      for (const place& p : places)
+         out.push_back({{p.transport.data(), p.transport.size()}, p.addr});
+      warren()
+            .template get<wrn_host_discovery>(WRN_HOST_DISCOVERY)
+            ->offer(warren().raw(), peer, out.data(), static_cast<uint32_t>(out.size()));
    }
    /// on_resolved(tag) follows exactly once. False when too many are under way.
    bool resolve(std::string_view name, uint16_t port, uint64_t tag) {
-      return warren().template get<wrn_host_resolve>(WRN_HOST_RESOLVE)->resolve(warren().raw(), {name.data(), name.size()}, port, tag) == WRN_OK;
+      return warren()
+                   .template get<wrn_host_resolve>(WRN_HOST_RESOLVE)
+                   ->resolve(warren().raw(), {name.data(), name.size()}, port, tag) == WRN_OK;
    }
 };
 

@@ -1,5 +1,6 @@
-// The host as the plugin sees it in C++: clock, chance, timers, packets, log, configuration, metrics, identity.
-// Everything on the instance's strand unless said otherwise, as in the C headers.
+// The host as the plugin sees it in C++: clock, chance, timers, packets, log, configuration,
+// metrics, identity. Everything on the instance's strand unless said otherwise, as in the C
+// headers.
 #pragma once
 
 #include "../host/identity.h"
@@ -16,7 +17,9 @@ namespace warren::sdk {
 /// A field of a log event.
 struct field {
    wrn_kv kv{};
-   field(const char* key, std::string_view v) { kv = {key, WRN_KV_STR, 0, {.s = {v.data(), v.size()}}}; }
+   field(const char* key, std::string_view v) {
+      kv = {key, WRN_KV_STR, 0, {.s = {v.data(), v.size()}}};
+   }
    field(const char* key, const char* v) : field(key, std::string_view(v)) {}
    field(const char* key, const std::string& v) : field(key, std::string_view(v)) {}
    field(const char* key, uint64_t v) { kv = {key, WRN_KV_UINT, 0, {.u = v}}; }
@@ -67,7 +70,8 @@ class config {
    std::vector<std::string> texts(const char* key) const {
       std::vector<std::string> out;
       for (uint32_t i = 0; i < table_.size(conf_, key); i++)
-         if (wrn_str v{}; table_.str_at(conf_, key, i, &v) == WRN_OK) out.emplace_back(v.ptr, v.len);
+         if (wrn_str v{}; table_.str_at(conf_, key, i, &v) == WRN_OK)
+            out.emplace_back(v.ptr, v.len);
       return out;
    }
    const wrn_host_conf& table() const { return table_; }
@@ -88,7 +92,9 @@ class host {
    void random(void* buf, size_t len) const { raw_->random(raw_, buf, len); }
 
    /// Arms, or arms anew; on_timer(tag) comes at `at`. False when the instance has too many.
-   bool timer_set(wrn_handle& timer, wrn_time at, uint64_t tag = 0) const { return raw_->timer_set(raw_, &timer, at, tag) == WRN_OK; }
+   bool timer_set(wrn_handle& timer, wrn_time at, uint64_t tag = 0) const {
+      return raw_->timer_set(raw_, &timer, at, tag) == WRN_OK;
+   }
    void timer_cancel(wrn_handle& timer) const {
       if (timer != 0) raw_->timer_cancel(raw_, timer);
       timer = 0;
@@ -101,10 +107,12 @@ class host {
       return p;
    }
    void free(batch packets) const {
-      if (!packets.empty()) raw_->pkt_free(raw_, packets.data(), static_cast<uint32_t>(packets.size()));
+      if (!packets.empty())
+         raw_->pkt_free(raw_, packets.data(), static_cast<uint32_t>(packets.size()));
    }
    void drop(batch packets, uint32_t reason, wrn_handle peer = 0) const {
-      if (!packets.empty()) raw_->pkt_drop(raw_, peer, packets.data(), static_cast<uint32_t>(packets.size()), reason);
+      if (!packets.empty())
+         raw_->pkt_drop(raw_, peer, packets.data(), static_cast<uint32_t>(packets.size()), reason);
    }
 
    template <class... Fields>
@@ -117,7 +125,8 @@ class host {
    counter make_counter(const char* name, const char* help) const {
       counter c;
       const wrn_metric metric{name, help, WRN_METRIC_COUNTER, 0};
-      if (const auto* table = get<wrn_host_metrics>(WRN_HOST_METRICS)) c.cell_ = table->cell(raw_, &metric);
+      if (const auto* table = get<wrn_host_metrics>(WRN_HOST_METRICS))
+         c.cell_ = table->cell(raw_, &metric);
       return c;
    }
    wrn_key node_id() const {
@@ -127,12 +136,14 @@ class host {
    }
    wrn_key tunnel_key() const {
       wrn_key k{};
-      if (const auto* table = get<wrn_host_identity>(WRN_HOST_IDENTITY)) table->tunnel_key(raw_, &k);
+      if (const auto* table = get<wrn_host_identity>(WRN_HOST_IDENTITY))
+         table->tunnel_key(raw_, &k);
       return k;
    }
 
-   template <class Table>
-   const Table* get(const char* id) const { return static_cast<const Table*>(raw_->get_ext(raw_, id)); }
+   template <class Table> const Table* get(const char* id) const {
+      return static_cast<const Table*>(raw_->get_ext(raw_, id));
+   }
    const wrn_host* raw() const { return raw_; }
 
  private:

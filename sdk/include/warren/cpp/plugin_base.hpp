@@ -1,5 +1,5 @@
-// What every plugin of the wrapper shares: the C instance around a C++ object, and the wall that exceptions do not pass.
-// Internal; authors derive from transport or discovery.
+// What every plugin of the wrapper shares: the C instance around a C++ object, and the wall that
+// exceptions do not pass. Internal; authors derive from transport or discovery.
 #pragma once
 
 #include "host.hpp"
@@ -17,8 +17,7 @@ concept has_info = requires {
    { Self::about } -> std::convertible_to<const info&>;
 };
 
-template <class Self>
-class plugin_base {
+template <class Self> class plugin_base {
  public:
    plugin_base(const plugin_base&) = delete;
    plugin_base& operator=(const plugin_base&) = delete;
@@ -52,9 +51,11 @@ class plugin_base {
    }
    static Self& of(const wrn_plugin* plugin) { return *static_cast<Self*>(plugin->data); }
 
-   /// The description of Self for the module's table. `kind` and what the kind needs come from the derived wrapper.
+   /// The description of Self for the module's table. `kind` and what the kind needs come from the
+   /// derived wrapper.
    static const wrn_plugin_desc& description() {
-      static_assert(has_info<Self>, "a plugin has a member 'static constexpr warren::sdk::info about{…}'");
+      static_assert(has_info<Self>,
+                    "a plugin has a member 'static constexpr warren::sdk::info about{…}'");
       static const auto params = [] {
          if constexpr (requires { Self::options; }) {
             std::array<wrn_param, std::size(Self::options) + 1> all{};
@@ -64,8 +65,10 @@ class plugin_base {
             return std::array<wrn_param, 1>{};
          }
       }();
-      static const wrn_plugin_desc d{Self::about.id, Self::about.name,    Self::about.vendor, Self::about.version, Self::about.license, Self::about.summary,
-                                     Self::kind,     0,                   Self::about.caps,   params.data(),       Self::needs};
+      static const wrn_plugin_desc d{
+            Self::about.id,      Self::about.name,    Self::about.vendor, Self::about.version,
+            Self::about.license, Self::about.summary, Self::kind,         0,
+            Self::about.caps,    params.data(),       Self::needs};
       return d;
    }
 
@@ -74,21 +77,32 @@ class plugin_base {
          auto self = std::make_unique<Self>();
          self->host_ = host(raw);
          self->plugin_ = wrn_plugin{
-               &description(), self.get(),
+               &description(),
+               self.get(),
                [](const wrn_plugin*, wrn_error*) -> wrn_status { return WRN_OK; },
-               [](const wrn_plugin* p, const wrn_conf* conf, wrn_error* error) -> wrn_status { return configure_thunk(p, conf, error); },
+               [](const wrn_plugin* p, const wrn_conf* conf, wrn_error* error) -> wrn_status {
+                  return configure_thunk(p, conf, error);
+               },
                [](const wrn_plugin* p, wrn_error*) -> wrn_status {
                   return guarded(p, [](Self& s) -> wrn_status {
                      s.on_start();
                      return WRN_OK;
                   });
                },
-               [](const wrn_plugin* p, wrn_time deadline) { guarded(p, [&](Self& s) { s.on_drain(deadline); }); },
+               [](const wrn_plugin* p, wrn_time deadline) {
+                  guarded(p, [&](Self& s) { s.on_drain(deadline); });
+               },
                [](const wrn_plugin* p) { guarded(p, [](Self& s) { s.stop_thunk(); }); },
                [](const wrn_plugin* p) { delete &of(p); },
-               [](const wrn_plugin* p, const char* id) -> const void* { return of(p).find_ext(id); },
-               [](const wrn_plugin* p, wrn_handle timer, uint64_t tag) { guarded(p, [&](Self& s) { s.on_timer(timer, tag); }); },
-               [](const wrn_plugin* p, const wrn_event* e) { guarded(p, [&](Self& s) { s.on_event(*e); }); }};
+               [](const wrn_plugin* p, const char* id) -> const void* {
+                  return of(p).find_ext(id);
+               },
+               [](const wrn_plugin* p, wrn_handle timer, uint64_t tag) {
+                  guarded(p, [&](Self& s) { s.on_timer(timer, tag); });
+               },
+               [](const wrn_plugin* p, const wrn_event* e) {
+                  guarded(p, [&](Self& s) { s.on_event(*e); });
+               }};
          return &self.release()->plugin_;
       } catch (...) {
          return nullptr;
@@ -99,7 +113,8 @@ class plugin_base {
    plugin_base() = default;
 
  private:
-   static wrn_status configure_thunk(const wrn_plugin* plugin, const wrn_conf* conf, wrn_error* error) noexcept {
+   static wrn_status configure_thunk(const wrn_plugin* plugin, const wrn_conf* conf,
+                                     wrn_error* error) noexcept {
       Self& self = of(plugin);
       const auto* table = self.host_.template get<wrn_host_conf>(WRN_HOST_CONF);
       if (table == nullptr) return WRN_E_UNSUPPORTED;

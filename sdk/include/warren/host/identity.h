@@ -5,10 +5,11 @@
 WRN_BEGIN
 
 #define WRN_HOST_IDENTITY "warren.host.identity/1"
-typedef struct wrn_host_identity {                                       /* [main, io] */
-   void(WRN_CALL* node_id)(const wrn_host* host, wrn_key* out);         /* Ed25519 */
-   void(WRN_CALL* tunnel_key)(const wrn_host* host, wrn_key* out);      /* X25519 public */
-   /* X25519 of our tunnel key with `peer`. WRN_E_AUTH when the result is all zero (RFC 7748, 6.1). [lends] */
+typedef struct wrn_host_identity {                                 /* [main, io] */
+   void(WRN_CALL* node_id)(const wrn_host* host, wrn_key* out);    /* Ed25519 */
+   void(WRN_CALL* tunnel_key)(const wrn_host* host, wrn_key* out); /* X25519 public */
+   /* X25519 of our tunnel key with `peer`. WRN_E_AUTH when the result is all zero (RFC 7748, 6.1).
+    * [lends] */
    wrn_status(WRN_CALL* dh)(const wrn_host* host, const wrn_key* peer, wrn_key* out);
 } wrn_host_identity;
 

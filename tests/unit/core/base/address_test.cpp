@@ -1,4 +1,5 @@
-// Goal: addresses, prefixes and endpoints have one strict text form each. Method: tables of good and bad texts.
+// Goal: addresses, prefixes and endpoints have one strict text form each. Method: tables of good
+// and bad texts.
 #include "core/base/address.hpp"
 
 #include <gtest/gtest.h>
@@ -16,14 +17,17 @@ TEST(address, texts_round_trip) {
 }
 
 TEST(address, bad_texts_are_refused_with_the_text_in_the_message) {
-   for (const char* text : {"", "1.2.3", "1.2.3.4.5", "1.2.3.4%1", "2001:db8::g", "fe80::1%eth0", "01.2.3.4 "}) {
+   for (const char* text :
+        {"", "1.2.3", "1.2.3.4.5", "1.2.3.4%1", "2001:db8::g", "fe80::1%eth0", "01.2.3.4 "}) {
       const auto r = parse_address(text);
       ASSERT_FALSE(r) << text;
       EXPECT_NE(r.error().text.find(text), std::string::npos);
    }
-   for (const char* text : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.1/24", "fe80::%3/64"})
+   for (const char* text :
+        {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "::/129", "10.0.0.1/24", "fe80::%3/64"})
       EXPECT_FALSE(parse_prefix(text)) << text;
-   for (const char* text : {"1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "2001:db8::1:80", "[1.2.3.4]:80", ":80"})
+   for (const char* text :
+        {"1.2.3.4", "1.2.3.4:", "1.2.3.4:65536", "2001:db8::1:80", "[1.2.3.4]:80", ":80"})
       EXPECT_FALSE(parse_endpoint(text)) << text;
 }
 
@@ -35,7 +39,9 @@ TEST(address, host_bits_are_allowed_where_an_interface_address_is_meant) {
 }
 
 TEST(address, containment_respects_family_and_every_bit) {
-   const auto inside = [](const char* prefix, const char* address) { return contains(*parse_prefix(prefix), *parse_address(address)); };
+   const auto inside = [](const char* prefix, const char* address) {
+      return contains(*parse_prefix(prefix), *parse_address(address));
+   };
    EXPECT_TRUE(inside("10.0.0.0/9", "10.127.255.255"));
    EXPECT_FALSE(inside("10.0.0.0/9", "10.128.0.0"));
    EXPECT_TRUE(inside("0.0.0.0/0", "255.1.2.3"));

@@ -1,4 +1,5 @@
-// Goal: text forms are exact and strict, so that one key has one spelling. Method: known vectors, random round trips, mutated texts.
+// Goal: text forms are exact and strict, so that one key has one spelling. Method: known vectors,
+// random round trips, mutated texts.
 #include "core/base/encode.hpp"
 
 #include <gtest/gtest.h>
@@ -7,11 +8,18 @@
 namespace warren::base {
 namespace {
 
-std::span<const uint8_t> bytes_of(std::string_view s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+std::span<const uint8_t> bytes_of(std::string_view s) {
+   return {reinterpret_cast<const uint8_t*>(s.data()), s.size()};
+}
 
 TEST(encode, base64_gives_the_vectors_of_rfc_4648) {
-   const std::pair<const char*, const char*> vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
-                                                          {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+   const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                          {"f", "Zg=="},
+                                                          {"fo", "Zm8="},
+                                                          {"foo", "Zm9v"},
+                                                          {"foob", "Zm9vYg=="},
+                                                          {"fooba", "Zm9vYmE="},
+                                                          {"foobar", "Zm9vYmFy"}};
    for (const auto& [plain, text] : vectors) {
       EXPECT_EQ(base64_encode(bytes_of(plain)), text);
       std::vector<uint8_t> out(std::string_view(plain).size());
@@ -41,8 +49,10 @@ TEST(encode, base58_round_trips_and_refuses_what_is_not_the_one_spelling) {
    std::mt19937_64 random(1);
    for (int i = 0; i < 2000; i++) {
       std::array<uint8_t, 32> key{}, back{};
-      for (auto& b : key) b = static_cast<uint8_t>(random());
-      for (size_t zero = 0; zero < static_cast<size_t>(i % 5); zero++) key[zero] = 0;
+      for (auto& b : key)
+         b = static_cast<uint8_t>(random());
+      for (size_t zero = 0; zero < static_cast<size_t>(i % 5); zero++)
+         key[zero] = 0;
       const std::string text = base58_encode(key);
       ASSERT_TRUE(base58_decode(text, back));
       ASSERT_EQ(key, back);

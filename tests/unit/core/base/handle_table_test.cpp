@@ -1,4 +1,5 @@
-// Goal: a handle never means another object later. Method: random inserts and erases; every handle ever given out is asked again.
+// Goal: a handle never means another object later. Method: random inserts and erases; every handle
+// ever given out is asked again.
 #include "core/base/handle_table.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Goal: good files load completely, bad ones are refused with place, expectation and next step, all errors at once. Method: texts and the
-// exact messages.
+// Goal: good files load completely, bad ones are refused with place, expectation and next step, all
+// errors at once. Method: texts and the exact messages.
 #include "core/base/address.hpp"
 #include "core/config/load.hpp"
 
@@ -11,19 +11,26 @@
 namespace warren::config {
 namespace {
 
-constexpr wrn_param wireguard_params[] = {{"aead", WRN_P_ENUM, 0, "auto|openssl", "\"auto\"", "Which library seals."},
-                                          {"burst", WRN_P_INT, 0, "1..64", "8", "How many."},
-                                          {"grace", WRN_P_DURATION, 0, "1s..1h", "\"5s\"", "How long."},
-                                          {nullptr, 0, 0, nullptr, nullptr, nullptr}};
-constexpr wrn_param quic_params[] = {{"alpn", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "The protocol name."},
-                                     {nullptr, 0, 0, nullptr, nullptr, nullptr}};
-constexpr wrn_plugin_desc wireguard{"w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, wireguard_params, nullptr};
-constexpr wrn_plugin_desc quic{"q", "quic", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, quic_params, nullptr};
-constexpr wrn_plugin_desc fixed{"s", "static", "v", "1", "MIT", "s", WRN_KIND_DISCOVERY, 0, 0, nullptr, nullptr};
+constexpr wrn_param wireguard_params[] = {
+      {"aead", WRN_P_ENUM, 0, "auto|openssl", "\"auto\"", "Which library seals."},
+      {"burst", WRN_P_INT, 0, "1..64", "8", "How many."},
+      {"grace", WRN_P_DURATION, 0, "1s..1h", "\"5s\"", "How long."},
+      {nullptr, 0, 0, nullptr, nullptr, nullptr}};
+constexpr wrn_param quic_params[] = {
+      {"alpn", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "The protocol name."},
+      {nullptr, 0, 0, nullptr, nullptr, nullptr}};
+constexpr wrn_plugin_desc wireguard{
+      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, wireguard_params, nullptr};
+constexpr wrn_plugin_desc quic{"q", "quic", "v",         "1",    "MIT", "s", WRN_KIND_TRANSPORT,
+                               0,   0,      quic_params, nullptr};
+constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
+                                0,   0,        nullptr, nullptr};
 
 schemas known() {
    schemas s;
-   s.all = [](uint32_t kind) { return kind == WRN_KIND_TRANSPORT ? std::vector{&wireguard, &quic} : std::vector{&fixed}; };
+   s.all = [](uint32_t kind) {
+      return kind == WRN_KIND_TRANSPORT ? std::vector{&wireguard, &quic} : std::vector{&fixed};
+   };
    s.find = [all = s.all](uint32_t kind, std::string_view word) {
       for (const auto* d : all(kind))
          if (word == d->name) return plugin_schema{d, ""};
@@ -32,19 +39,24 @@ schemas known() {
    return s;
 }
 
-loaded<network> parse(std::string_view text) { return parse_network(text, "/etc/warren/networks/acme.toml", {}, known()); }
+loaded<network> parse(std::string_view text) {
+   return parse_network(text, "/etc/warren/networks/acme.toml", {}, known());
+}
 
 std::vector<std::string> errors_of(std::string_view text) {
    std::vector<std::string> out;
-   for (const auto& e : parse(text).errors) out.push_back(e.format());
+   for (const auto& e : parse(text).errors)
+      out.push_back(e.format());
    return out;
 }
 
 void expect_error(std::string_view text, std::string_view position, std::string_view fragment) {
    const auto errors = errors_of(text);
    bool found = false;
-   for (const auto& e : errors) found |= e.find(position) != std::string::npos && e.find(fragment) != std::string::npos;
-   EXPECT_TRUE(found) << text << "\nwanted " << position << " … " << fragment << "\ngot " << (errors.empty() ? "no error" : errors.front());
+   for (const auto& e : errors)
+      found |= e.find(position) != std::string::npos && e.find(fragment) != std::string::npos;
+   EXPECT_TRUE(found) << text << "\nwanted " << position << " … " << fragment << "\ngot "
+                      << (errors.empty() ? "no error" : errors.front());
 }
 
 const std::string key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
@@ -63,18 +75,23 @@ TEST_F(load, empty_file_is_a_network_with_defaults) {
    ASSERT_EQ(n.value.transports.size(), 1u);
    EXPECT_EQ(n.value.transports[0].plugin, "wireguard");
    EXPECT_FALSE(n.value.transports[0].listen.has_value());
-   EXPECT_EQ(std::get<std::string>(n.value.transports[0].values.entries.at("aead").content), "auto");
-   EXPECT_EQ(std::get<int64_t>(n.value.transports[0].values.entries.at("grace").content), 5'000'000'000);
+   EXPECT_EQ(std::get<std::string>(n.value.transports[0].values.entries.at("aead").content),
+             "auto");
+   EXPECT_EQ(std::get<int64_t>(n.value.transports[0].values.entries.at("grace").content),
+             5'000'000'000);
    EXPECT_EQ(n.value.discovery.at(0).plugin, "static");
 }
 
 TEST_F(load, complete_file_is_read_completely) {
-   const auto n = parse("[network]\ninterface = \"w0\"\nmtu = 1380\n[node]\nname = \"laptop\"\naddresses = [\"10.0.0.1/24\"]\n"
-                        "[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:51820\"\n[transport.wireguard]\nburst = 9\n"
+   const auto n = parse("[network]\ninterface = \"w0\"\nmtu = 1380\n[node]\nname = "
+                        "\"laptop\"\naddresses = [\"10.0.0.1/24\"]\n"
+                        "[[transport]]\nplugin = \"wireguard\"\nlisten = "
+                        "\"[::]:51820\"\n[transport.wireguard]\nburst = 9\n"
                         "[[peer]]\nname = \"nas\"\ntunnel_key = \"" +
                         key +
                         "\"\naddresses = [\"10.0.0.2\"]\nroutes = [\"192.168.1.0/24\"]\n"
-                        "endpoints = [\"wireguard://nas.example.net:51820\", \"quic://[2001:db8::1]:443\"]\nkeepalive = \"25s\"\n");
+                        "endpoints = [\"wireguard://nas.example.net:51820\", "
+                        "\"quic://[2001:db8::1]:443\"]\nkeepalive = \"25s\"\n");
    ASSERT_TRUE(n.ok()) << n.errors.front().format();
    EXPECT_EQ(n.value.interface, "w0");
    EXPECT_EQ(base::format_prefix(n.value.addresses.at(0)), "10.0.0.1/24");
@@ -88,41 +105,54 @@ TEST_F(load, complete_file_is_read_completely) {
 
 TEST_F(load, unknown_key_is_named_with_its_place_and_the_nearest_valid_one) {
    expect_error("[network]\nintreface = \"x\"\n", "acme.toml:2:1", "did you mean 'interface'?");
-   expect_error("[[peer]]\nname = \"a\"\nendpoint = []\n", "acme.toml:3:1", "did you mean 'endpoints'?");
+   expect_error("[[peer]]\nname = \"a\"\nendpoint = []\n", "acme.toml:3:1",
+                "did you mean 'endpoints'?");
    expect_error("[netwrok]\n", ":1:", "did you mean 'network'?");
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naed = \"auto\"\n", ":4:1", "did you mean 'aead'?");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naed = \"auto\"\n",
+                ":4:1", "did you mean 'aead'?");
    expect_error("[node]\nqqqqqqqqqqqq = 1\n", ":2:1", "known are addresses, name");
 }
 
 TEST_F(load, wrong_types_and_ranges_say_what_was_expected) {
-   expect_error("[network]\nmtu = \"big\"\n", ":2:7", "'mtu' in [network] is a string; expected an integer from 1280 to 65455");
+   expect_error("[network]\nmtu = \"big\"\n", ":2:7",
+                "'mtu' in [network] is a string; expected an integer from 1280 to 65455");
    expect_error("[network]\nmtu = 1279\n", ":2:7", "is 1279; expected an integer from 1280");
    expect_error("[network]\noffload = 1\n", ":2:11", "expected true or false");
    expect_error("network = 5\n", ":1:11", "expected a table, written [network]");
    expect_error("peer = {}\n", ":1:8", "each written [[peer]]");
-   expect_error("[[peer]]\nname=\"a\"\nkeepalive = 25\n", ":3:13", "a duration in quotes such as \"25s\"");
-   expect_error("[[peer]]\nname=\"a\"\nkeepalive = \"25x\"\n", ":3:13", "expected a duration such as");
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\nburst = 65\n", ":4:9", "expected an integer from 1 to 64");
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naead = \"rot13\"\n", ":4:1",
-                "expected one of auto, openssl");
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\ngrace = \"2h\"\n", ":4:9", "expected from 1s to 3600s");
+   expect_error("[[peer]]\nname=\"a\"\nkeepalive = 25\n", ":3:13",
+                "a duration in quotes such as \"25s\"");
+   expect_error("[[peer]]\nname=\"a\"\nkeepalive = \"25x\"\n", ":3:13",
+                "expected a duration such as");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\nburst = 65\n",
+                ":4:9", "expected an integer from 1 to 64");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naead = \"rot13\"\n",
+                ":4:1", "expected one of auto, openssl");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\ngrace = \"2h\"\n",
+                ":4:9", "expected from 1s to 3600s");
    expect_error("[node]\naddresses = [1]\n", ":2:14", "expected a string");
 }
 
 TEST_F(load, tables_of_plugins_that_are_not_selected_are_validated_and_unused) {
    const auto n = parse("[[transport]]\nplugin = \"wireguard\"\n[transport.quic]\nalpn = \"x\"\n");
    EXPECT_TRUE(n.ok()) << n.errors.front().format();
-   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.quic]\nalnp = \"x\"\n", ":4:1", "did you mean 'alpn'?");
-   expect_error("[[transport]]\nplugin = \"quic\"\n", ":2:1", "missing key 'alpn' in [transport.quic]: The protocol name.");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.quic]\nalnp = \"x\"\n", ":4:1",
+                "did you mean 'alpn'?");
+   expect_error("[[transport]]\nplugin = \"quic\"\n", ":2:1",
+                "missing key 'alpn' in [transport.quic]: The protocol name.");
 }
 
 TEST_F(load, all_errors_of_a_file_come_at_once_in_order) {
    const auto errors = errors_of("[network]\nmtu = 1\nfoo = 2\n[node]\nname = 3\n[[peer]]\n");
    ASSERT_EQ(errors.size(), 5u);
-   for (size_t i = 0; i < 3; i++) EXPECT_NE(errors[i].find(":" + std::to_string(i == 2 ? 5 : i + 2) + ":"), std::string::npos) << errors[i];
+   for (size_t i = 0; i < 3; i++)
+      EXPECT_NE(errors[i].find(":" + std::to_string(i == 2 ? 5 : i + 2) + ":"), std::string::npos)
+            << errors[i];
 }
 
-TEST_F(load, syntax_error_has_its_place) { expect_error("[network]\nmtu = = 3\n", "acme.toml:2:", "not valid TOML"); }
+TEST_F(load, syntax_error_has_its_place) {
+   expect_error("[network]\nmtu = = 3\n", "acme.toml:2:", "not valid TOML");
+}
 
 TEST_F(load, character_beyond_ascii_is_refused_outside_of_quotes_only) {
    expect_error("[network]\nm\xc3\xbc = 3\n", "acme.toml:2:2", "beyond ASCII");
@@ -134,7 +164,8 @@ TEST_F(load, character_beyond_ascii_is_refused_outside_of_quotes_only) {
 }
 
 TEST_F(load, peers_must_be_distinct_and_complete) {
-   const std::string head = "[[peer]]\nname = \"a\"\ntunnel_key = \"" + key + "\"\naddresses = [\"10.0.0.2\"]\n";
+   const std::string head =
+         "[[peer]]\nname = \"a\"\ntunnel_key = \"" + key + "\"\naddresses = [\"10.0.0.2\"]\n";
    expect_error(head + head, ":5:", "name 'a' is already that of the peer in line 1");
    expect_error(head + head, ":5:", "tunnel key");
    expect_error(head + head, ":5:", "10.0.0.2/32 is already that of");
@@ -148,17 +179,22 @@ TEST_F(load, peers_must_be_distinct_and_complete) {
 
 TEST_F(load, endpoints_are_checked) {
    for (const char* bad :
-        {"nas:51820", "wireguard://", "wireguard://nas", "wireguard://nas:0", "wireguard://nas:65536", "wireguard://nas:x",
-         "carrier://nas:1", "wireguard://[::1:1", "wireguard://na s:1", "wireguard://key_bad@nas:1", "wireguard://:1"})
-      expect_error("[[peer]]\nname=\"a\"\ntunnel_key = \"" + key + "\"\nendpoints = [\"" + bad + "\"]\n", ":4:14", "endpoint");
+        {"nas:51820", "wireguard://", "wireguard://nas", "wireguard://nas:0",
+         "wireguard://nas:65536", "wireguard://nas:x", "carrier://nas:1", "wireguard://[::1:1",
+         "wireguard://na s:1", "wireguard://key_bad@nas:1", "wireguard://:1"})
+      expect_error("[[peer]]\nname=\"a\"\ntunnel_key = \"" + key + "\"\nendpoints = [\"" + bad +
+                         "\"]\n",
+                   ":4:14", "endpoint");
 }
 
-TEST_F(load, unknown_plugin_says_what_there_is) { expect_error("[[transport]]\nplugin = \"wiregard\"\n", ":2:1", "no plugin 'wiregard'"); }
+TEST_F(load, unknown_plugin_says_what_there_is) {
+   expect_error("[[transport]]\nplugin = \"wiregard\"\n", ":2:1", "no plugin 'wiregard'");
+}
 
 TEST_F(load, two_transports_on_one_port_are_refused) {
-   expect_error(
-         "[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:1\"\n[[transport]]\nplugin = \"wireguard\"\nlisten = \"0.0.0.0:1\"\n",
-         ":5:", "port 1 is already");
+   expect_error("[[transport]]\nplugin = \"wireguard\"\nlisten = \"[::]:1\"\n[[transport]]\nplugin "
+                "= \"wireguard\"\nlisten = \"0.0.0.0:1\"\n",
+                ":5:", "port 1 is already");
 }
 
 TEST_F(load, secret_file_that_others_can_read_is_refused) {
@@ -166,7 +202,8 @@ TEST_F(load, secret_file_that_others_can_read_is_refused) {
    ASSERT_NE(mkdtemp(dir), nullptr);
    const std::filesystem::path folder = dir;
    std::ofstream(folder / "p.psk") << key << "\n";
-   const std::string text = "[[peer]]\nname=\"a\"\ntunnel_key = \"" + key + "\"\npsk_file = \"p.psk\"\n";
+   const std::string text =
+         "[[peer]]\nname=\"a\"\ntunnel_key = \"" + key + "\"\npsk_file = \"p.psk\"\n";
    std::filesystem::permissions(folder / "p.psk", std::filesystem::perms(0644));
    auto n = parse_network(text, folder / "n.toml", {}, known());
    ASSERT_FALSE(n.ok());
@@ -180,8 +217,10 @@ TEST_F(load, secret_file_that_others_can_read_is_refused) {
 
 TEST_F(load, examples_load_without_an_error) {
    auto n = parse(example_network(known()));
-   // quic's required key has no default, so its example line is a comment; everything else must be right.
-   for (const auto& e : n.errors) EXPECT_NE(e.text.find("missing key 'alpn'"), std::string::npos) << e.format();
+   // quic's required key has no default, so its example line is a comment; everything else must be
+   // right.
+   for (const auto& e : n.errors)
+      EXPECT_NE(e.text.find("missing key 'alpn'"), std::string::npos) << e.format();
    char dir[] = "/tmp/warren-config-XXXXXX";
    ASSERT_NE(mkdtemp(dir), nullptr);
    const std::filesystem::path file = std::filesystem::path(dir) / "warren.toml";
@@ -197,7 +236,8 @@ TEST_F(load, durations_have_units_and_do_not_overflow) {
    EXPECT_TRUE(parse_duration("250ms", ns));
    EXPECT_EQ(ns, 250'000'000);
    EXPECT_TRUE(parse_duration("1d", ns));
-   for (const char* bad : {"", "5", "s", "-5s", "5 s", "5S", "9999999999999d", "1.5s"}) EXPECT_FALSE(parse_duration(bad, ns)) << bad;
+   for (const char* bad : {"", "5", "s", "-5s", "5 s", "5S", "9999999999999d", "1.5s"})
+      EXPECT_FALSE(parse_duration(bad, ns)) << bad;
 }
 
 TEST_F(load, nearest_key_is_near) {

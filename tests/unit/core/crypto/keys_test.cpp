@@ -1,4 +1,5 @@
-// Goal: the core's keys are the standards' keys. Method: vectors of RFC 7748 and RFC 8032, strict text forms.
+// Goal: the core's keys are the standards' keys. Method: vectors of RFC 7748 and RFC 8032, strict
+// text forms.
 #include "core/crypto/keys.hpp"
 
 #include <gtest/gtest.h>
@@ -8,7 +9,8 @@ namespace {
 
 bytes32 from_hex(std::string_view hex) {
    bytes32 out{};
-   for (size_t i = 0; i < 32; i++) out[i] = static_cast<uint8_t>(std::stoi(std::string(hex.substr(2 * i, 2)), nullptr, 16));
+   for (size_t i = 0; i < 32; i++)
+      out[i] = static_cast<uint8_t>(std::stoi(std::string(hex.substr(2 * i, 2)), nullptr, 16));
    return out;
 }
 
@@ -17,15 +19,20 @@ struct keys : ::testing::Test {
 };
 
 TEST_F(keys, x25519_gives_the_public_key_and_shared_secret_of_rfc_7748_section_6_1) {
-   const auto alice = tunnel_key_from_secret(from_hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
-   EXPECT_EQ(alice.public_key, from_hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
+   const auto alice = tunnel_key_from_secret(
+         from_hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
+   EXPECT_EQ(alice.public_key,
+             from_hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
    bytes32 shared{};
-   EXPECT_TRUE(x25519(alice.secret, from_hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"), shared));
+   EXPECT_TRUE(x25519(alice.secret,
+                      from_hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"),
+                      shared));
    EXPECT_EQ(shared, from_hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"));
 }
 
 TEST_F(keys, low_order_peer_is_refused) {
-   const auto mine = tunnel_key_from_secret(from_hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
+   const auto mine = tunnel_key_from_secret(
+         from_hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"));
    bytes32 shared{};
    EXPECT_FALSE(x25519(mine.secret, bytes32{}, shared));
    bytes32 one{1};

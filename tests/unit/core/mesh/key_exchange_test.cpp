@@ -1,5 +1,5 @@
-// Goal: a peer named by its node id alone is found, believed only when it proves itself, and strangers get no answer. Method: meshes under
-// virtual time.
+// Goal: a peer named by its node id alone is found, believed only when it proves itself, and
+// strangers get no answer. Method: meshes under virtual time.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 
@@ -14,7 +14,8 @@ TEST(key_exchange, peers_that_know_only_ids_connect) {
    mesh_world world(31);
    auto &a = world.add_node(), &b = world.add_node();
    world.connect_all(true);
-   ASSERT_TRUE(world.until([&] { return a.peer(b).tunnel_key.has_value() && b.peer(a).tunnel_key.has_value(); }, 10));
+   ASSERT_TRUE(world.until(
+         [&] { return a.peer(b).tunnel_key.has_value() && b.peer(a).tunnel_key.has_value(); }, 10));
    EXPECT_EQ(*a.peer(b).tunnel_key, b.identity->tunnel.public_key);
    a.send(b, 1);
    EXPECT_TRUE(world.until([&] { return b.received(1) == 1; }, 2));
@@ -47,7 +48,9 @@ TEST(key_exchange, stranger_gets_no_answer_and_is_not_learned) {
    ASSERT_TRUE(a.apply());
    ASSERT_TRUE(b.apply()); // b knows nobody
    size_t from_b = 0;
-   world.net.set_tap([&](const support::wire_view& v) { from_b += base::format_address(v.from) == "192.0.2.2" ? 1 : 0; });
+   world.net.set_tap([&](const support::wire_view& v) {
+      from_b += base::format_address(v.from) == "192.0.2.2" ? 1 : 0;
+   });
    world.run_ms(20'000);
    EXPECT_EQ(from_b, 0u);
    EXPECT_FALSE(a.peer(b).tunnel_key.has_value());
@@ -63,7 +66,8 @@ TEST(key_exchange, rotated_tunnel_key_is_followed_without_a_change_on_the_other_
    ASSERT_TRUE(world.until([&] { return b.received(1) == 1; }, 3));
    b.new_tunnel_key();
    ASSERT_TRUE(b.apply());
-   ASSERT_TRUE(world.until([&] { return *a.peer(b).tunnel_key == b.identity->tunnel.public_key; }, 5));
+   ASSERT_TRUE(
+         world.until([&] { return *a.peer(b).tunnel_key == b.identity->tunnel.public_key; }, 5));
    a.send(b, 2);
    EXPECT_TRUE(world.until([&] { return b.received(2) == 1; }, 8));
 }
@@ -81,7 +85,8 @@ TEST(key_exchange, replayed_old_statement_does_not_bring_the_old_key_back) {
    const auto old = recorded;
    b.new_tunnel_key();
    ASSERT_TRUE(b.apply());
-   ASSERT_TRUE(world.until([&] { return *a.peer(b).tunnel_key == b.identity->tunnel.public_key; }, 5));
+   ASSERT_TRUE(
+         world.until([&] { return *a.peer(b).tunnel_key == b.identity->tunnel.public_key; }, 5));
    auto& evil = world.net.add_node({"192.0.2.66"});
    struct nobody final : io::udp_sink {
       io::shard& shard;

@@ -1,5 +1,6 @@
-// Goal: members reach each other and only as themselves, whatever the network does. Method: whole meshes with the real plugins under
-// virtual time; the world checks at its end that nothing is left over.
+// Goal: members reach each other and only as themselves, whatever the network does. Method: whole
+// meshes with the real plugins under virtual time; the world checks at its end that nothing is left
+// over.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 
@@ -51,9 +52,11 @@ TEST(network, no_inner_byte_is_visible_on_the_wire) {
    const uint32_t mark = 0x5ec3e7ab;
    bool seen = false;
    world.net.set_tap([&](const support::wire_view& v) {
-      for (size_t i = 0; i + 4 <= v.data.size(); i++) seen |= std::memcmp(&v.data[i], &mark, 4) == 0;
+      for (size_t i = 0; i + 4 <= v.data.size(); i++)
+         seen |= std::memcmp(&v.data[i], &mark, 4) == 0;
    });
-   for (int i = 0; i < 20; i++) a.send(b, mark, 100 + static_cast<size_t>(i) * 60);
+   for (int i = 0; i < 20; i++)
+      a.send(b, mark, 100 + static_cast<size_t>(i) * 60);
    EXPECT_TRUE(world.until([&] { return b.received(mark) == 20; }, 3));
    EXPECT_FALSE(seen);
 }
@@ -62,7 +65,8 @@ TEST(network, packets_that_wait_for_the_handshake_arrive_in_order_and_the_queue_
    mesh_world world(5);
    auto &a = world.add_node(), &b = world.add_node();
    world.connect_all();
-   for (uint32_t i = 0; i < 300; i++) a.send(b, 1000 + i);
+   for (uint32_t i = 0; i < 300; i++)
+      a.send(b, 1000 + i);
    EXPECT_TRUE(world.until([&] { return b.received(1299) == 1; }, 3));
    uint32_t last = 0;
    size_t count = 0;
@@ -212,10 +216,12 @@ TEST(network, peer_that_restarts_is_reached_again) {
    b.stop();
    ASSERT_TRUE(b.apply());
    // The other side finds out by silence, 15 s after it sent.
-   EXPECT_TRUE(world.until([&, last = uint64_t{0}]() mutable {
-      if (world.net.now() - last > 1'000'000'000) a.send(b, 3), last = world.net.now();
-      return b.received(3) > 0;
-   }, 25));
+   EXPECT_TRUE(world.until(
+         [&, last = uint64_t{0}]() mutable {
+            if (world.net.now() - last > 1'000'000'000) a.send(b, 3), last = world.net.now();
+            return b.received(3) > 0;
+         },
+         25));
 }
 
 TEST(network, ping_reports_round_trip_and_path_and_a_silent_peer_times_out) {
@@ -261,7 +267,9 @@ TEST(network, stock_peers_get_nothing_but_ip) {
    auto &a = world.add_node(), &b = world.add_node();
    world.connect_all(false);
    size_t frames = 0;
-   world.net.set_tap([&](const support::wire_view& v) { frames += v.data.size() > 8 && v.data[8] >> 4 == 0 ? 1 : 0; });
+   world.net.set_tap([&](const support::wire_view& v) {
+      frames += v.data.size() > 8 && v.data[8] >> 4 == 0 ? 1 : 0;
+   });
    for (int i = 0; i < 40; i++) {
       a.send(b, 1);
       b.send(a, 2);
@@ -273,7 +281,8 @@ TEST(network, stock_peers_get_nothing_but_ip) {
 TEST(network, traffic_survives_loss_reordering_and_duplication_without_a_duplicate_inside) {
    mesh_world world(17);
    auto &a = world.add_node(), &b = world.add_node();
-   world.net.set_default_path({.loss = 0.1, .duplicate = 0.1, .reorder = 0.2, .jitter_ns = 2'000'000});
+   world.net.set_default_path(
+         {.loss = 0.1, .duplicate = 0.1, .reorder = 0.2, .jitter_ns = 2'000'000});
    world.connect_all();
    a.send(b, 0);
    ASSERT_TRUE(world.until([&] { return a.peer(b).state == peer_state::up; }, 60));
@@ -305,25 +314,32 @@ TEST(network, idle_mesh_has_no_timer_that_fires_often) {
 
 TEST(network, ten_nodes_reach_each_other) {
    mesh_world world(19);
-   for (int i = 0; i < 10; i++) world.add_node();
+   for (int i = 0; i < 10; i++)
+      world.add_node();
    world.connect_all(true);
-   const auto mark = [](const support::mesh_node& a, const support::mesh_node& b) { return a.number * 100 + b.number; };
+   const auto mark = [](const support::mesh_node& a, const support::mesh_node& b) {
+      return a.number * 100 + b.number;
+   };
    // Ids are resolved first; what is sent before that is dropped with an answer.
-   ASSERT_TRUE(world.until([&] {
-      for (auto& n : world.nodes)
-         for (const auto& p : n->network->status().peers)
-            if (p.state == peer_state::resolving) return false;
-      return true;
-   }, 20));
+   ASSERT_TRUE(world.until(
+         [&] {
+            for (auto& n : world.nodes)
+               for (const auto& p : n->network->status().peers)
+                  if (p.state == peer_state::resolving) return false;
+            return true;
+         },
+         20));
    for (auto& a : world.nodes)
       for (auto& b : world.nodes)
          if (a != b) a->send(*b, mark(*a, *b));
-   EXPECT_TRUE(world.until([&] {
-      for (auto& a : world.nodes)
-         for (auto& b : world.nodes)
-            if (a != b && b->received(mark(*a, *b)) != 1) return false;
-      return true;
-   }, 20));
+   EXPECT_TRUE(world.until(
+         [&] {
+            for (auto& a : world.nodes)
+               for (auto& b : world.nodes)
+                  if (a != b && b->received(mark(*a, *b)) != 1) return false;
+            return true;
+         },
+         20));
 }
 
 } // namespace

@@ -1,5 +1,5 @@
-// Goal: a change restarts only what changed, and one that cannot be carried out changes nothing. Method: meshes under virtual time, apply()
-// while they run.
+// Goal: a change restarts only what changed, and one that cannot be carried out changes nothing.
+// Method: meshes under virtual time, apply() while they run.
 #include "core/base/address.hpp"
 #include "tests/support/mesh_world.hpp"
 
@@ -97,7 +97,8 @@ TEST_F(reload, one_word_changes_the_transport) {
       n->settings.transports.front().plugin = "plain";
       n->settings.transports.front().values = {};
       for (auto& p : n->settings.peers)
-         for (auto& e : p.endpoints) e.replace(0, e.find(':'), "plain");
+         for (auto& e : p.endpoints)
+            e.replace(0, e.find(':'), "plain");
       ASSERT_TRUE(n->apply());
    }
    a.send(b, 12);
@@ -131,7 +132,8 @@ TEST_F(reload, plan_that_cannot_be_carried_out_leaves_everything_as_it_was) {
    ASSERT_FALSE(a.apply());
    a.settings = good;
    a.settings.mtu = 1400;
-   a.settings.transports.front().listen = *base::parse_endpoint("203.0.113.1:51820"); // not an address of this node
+   a.settings.transports.front().listen =
+         *base::parse_endpoint("203.0.113.1:51820"); // not an address of this node
    ASSERT_FALSE(a.apply());
    EXPECT_EQ(a.network->status().mtu, 1420u);
    a.send(b, 15);

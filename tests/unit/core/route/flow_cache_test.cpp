@@ -1,4 +1,5 @@
-// Goal: the cache answers only with what was put for that very flow in that very epoch, and stays of fixed size under any number of flows.
+// Goal: the cache answers only with what was put for that very flow in that very epoch, and stays
+// of fixed size under any number of flows.
 #include "core/route/flow_cache.hpp"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// Goal: a packet that lies about its lengths is never read beyond its end. Method: every truncation and every header length of a valid
-// packet.
+// Goal: a packet that lies about its lengths is never read beyond its end. Method: every truncation
+// and every header length of a valid packet.
 #include "core/route/ip_view.hpp"
 
 #include <gtest/gtest.h>
@@ -38,12 +38,14 @@ TEST(ip_view, later_fragments_have_no_ports) {
 
 TEST(ip_view, packets_shorter_than_they_say_are_refused) {
    const auto p = udp4();
-   for (size_t n = 0; n < p.size(); n++) EXPECT_FALSE(parse_ip(std::span(p.data(), n))) << n;
+   for (size_t n = 0; n < p.size(); n++)
+      EXPECT_FALSE(parse_ip(std::span(p.data(), n))) << n;
    auto v6 = std::vector<uint8_t>(48, 0);
    v6[0] = 0x60;
    v6[5] = 8;
    ASSERT_TRUE(parse_ip(v6));
-   for (size_t n = 0; n < v6.size(); n++) EXPECT_FALSE(parse_ip(std::span(v6.data(), n))) << n;
+   for (size_t n = 0; n < v6.size(); n++)
+      EXPECT_FALSE(parse_ip(std::span(v6.data(), n))) << n;
 }
 
 TEST(ip_view, odd_versions_and_header_lengths_are_refused_or_read_inside_the_packet) {

@@ -1,5 +1,5 @@
-// Goal: longest prefix match is exact. Method: random tables and lookups against a naive scan of all prefixes, plus the edges of the
-// address space.
+// Goal: longest prefix match is exact. Method: random tables and lookups against a naive scan of
+// all prefixes, plus the edges of the address space.
 #include "core/base/address.hpp"
 #include "core/base/limits.hpp"
 #include "core/route/owner_table.hpp"
@@ -37,7 +37,8 @@ TEST(owner_table, empty_table_owns_nothing) {
 }
 
 TEST(owner_table, longer_prefix_wins_and_the_shorter_resumes_behind_it) {
-   const auto table = *owner_table::build({owned("10.0.0.0/8", 1), owned("10.1.0.0/16", 2), owned("10.1.2.3/32", 3)});
+   const auto table = *owner_table::build(
+         {owned("10.0.0.0/8", 1), owned("10.1.0.0/16", 2), owned("10.1.2.3/32", 3)});
    EXPECT_EQ(look_up(table, "10.0.255.255"), 1u);
    EXPECT_EQ(look_up(table, "10.1.0.0"), 2u);
    EXPECT_EQ(look_up(table, "10.1.2.2"), 2u);
@@ -49,8 +50,9 @@ TEST(owner_table, longer_prefix_wins_and_the_shorter_resumes_behind_it) {
 }
 
 TEST(owner_table, default_routes_and_the_last_address_of_each_family_are_covered) {
-   const auto table = *owner_table::build({owned("0.0.0.0/0", 1), owned("255.255.255.255/32", 2), owned("::/0", 3),
-                                           owned("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", 4)});
+   const auto table = *owner_table::build(
+         {owned("0.0.0.0/0", 1), owned("255.255.255.255/32", 2), owned("::/0", 3),
+          owned("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", 4)});
    EXPECT_EQ(look_up(table, "0.0.0.0"), 1u);
    EXPECT_EQ(look_up(table, "255.255.255.254"), 1u);
    EXPECT_EQ(look_up(table, "255.255.255.255"), 2u);
@@ -79,11 +81,13 @@ TEST(owner_table, random_tables_agree_with_a_naive_scan) {
          p.family = random() % 2 != 0 ? WRN_AF_INET : WRN_AF_INET6;
          const unsigned bits = base::address_bits(p);
          // Few distinct bytes, so that prefixes nest and touch.
-         for (unsigned i = 0; i < bits / 8; i++) p.ip[i] = static_cast<uint8_t>(random() % 3 == 0 ? 255 : random() % 2);
+         for (unsigned i = 0; i < bits / 8; i++)
+            p.ip[i] = static_cast<uint8_t>(random() % 3 == 0 ? 255 : random() % 2);
          p.prefix_len = static_cast<uint8_t>(random() % (bits + 1));
          p = base::masked(p);
          bool twice = false;
-         for (const auto& q : prefixes) twice |= base::same_address(q.prefix, p) && q.prefix.prefix_len == p.prefix_len;
+         for (const auto& q : prefixes)
+            twice |= base::same_address(q.prefix, p) && q.prefix.prefix_len == p.prefix_len;
          if (!twice) prefixes.push_back({p, random() % 5 + 1});
       }
       const auto table = *owner_table::build(prefixes);
@@ -91,9 +95,11 @@ TEST(owner_table, random_tables_agree_with_a_naive_scan) {
          wrn_addr a{};
          a.family = random() % 2 != 0 ? WRN_AF_INET : WRN_AF_INET6;
          const unsigned bytes = base::address_bits(a) / 8;
-         for (unsigned b = 0; b < bytes; b++) a.ip[b] = static_cast<uint8_t>(random() % 3 == 0 ? 255 : random() % 2);
+         for (unsigned b = 0; b < bytes; b++)
+            a.ip[b] = static_cast<uint8_t>(random() % 3 == 0 ? 255 : random() % 2);
          a.prefix_len = base::address_bits(a);
-         ASSERT_EQ(table.lookup(a.family, a.ip), naive_lookup(prefixes, a)) << base::format_address(a) << " round " << round;
+         ASSERT_EQ(table.lookup(a.family, a.ip), naive_lookup(prefixes, a))
+               << base::format_address(a) << " round " << round;
       }
    }
 }

@@ -1,4 +1,5 @@
-// Goal: keys survive on disk, are never overwritten, and are refused when others can read them. Method: a temporary folder per test.
+// Goal: keys survive on disk, are never overwritten, and are refused when others can read them.
+// Method: a temporary folder per test.
 #include "core/trust/identity.hpp"
 
 #include <fstream>
@@ -14,7 +15,8 @@ namespace fs = std::filesystem;
 
 void seeded_random(void* buf, size_t len) {
    static std::mt19937_64 engine(5);
-   for (size_t i = 0; i < len; i++) static_cast<uint8_t*>(buf)[i] = static_cast<uint8_t>(engine());
+   for (size_t i = 0; i < len; i++)
+      static_cast<uint8_t*>(buf)[i] = static_cast<uint8_t>(engine());
 }
 
 struct identity_files : ::testing::Test {

@@ -1,5 +1,5 @@
-// Goal: a tunnel key is believed only from the holder of the node id, for us alone. Method: real keys; every byte of the datagram is
-// flipped once.
+// Goal: a tunnel key is believed only from the holder of the node id, for us alone. Method: real
+// keys; every byte of the datagram is flipped once.
 #include "core/trust/key_statement.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,8 @@ namespace {
 identity make(uint64_t seed) {
    std::mt19937_64 engine(seed);
    const auto random = [&](void* buf, size_t len) {
-      for (size_t i = 0; i < len; i++) static_cast<uint8_t*>(buf)[i] = static_cast<uint8_t>(engine());
+      for (size_t i = 0; i < len; i++)
+         static_cast<uint8_t*>(buf)[i] = static_cast<uint8_t>(engine());
    };
    return identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 77};
 }
@@ -41,7 +42,8 @@ TEST_F(key_statement, another_node_can_neither_open_nor_recognise_it) {
    EXPECT_FALSE(open_key_message(carol, *datagram));
    // The sender's id must not stand in the datagram for an observer to find.
    const auto& id = alice.signing.id;
-   EXPECT_EQ(std::search(datagram->begin(), datagram->end(), id.begin(), id.end()), datagram->end());
+   EXPECT_EQ(std::search(datagram->begin(), datagram->end(), id.begin(), id.end()),
+             datagram->end());
 }
 
 TEST_F(key_statement, every_flipped_byte_and_every_other_length_is_refused) {
@@ -51,7 +53,21 @@ TEST_F(key_statement, every_flipped_byte_and_every_other_length_is_refused) {
       bad[i] ^= 0x40;
       EXPECT_FALSE(open_key_message(bob, bad)) << i;
    }
-   for (size_t n : {size_t{0}, size_t{48}, key_datagram_bytes - 1}) EXPECT_FALSE(open_key_message(bob, std::span(datagram).first(n)));
+   for (size_t n : {size_t{0}, size_t{48}, key_datagram_bytes - 1})
+      EXPECT_FALSE(open_key_message(bob, std::span(datagram).first(n)));
+}
+
+TEST_F(key_statement, tunnel_key_of_somebody_else_cannot_be_claimed) {
+   // carol knows alice's public tunnel key, but not its secret.
+   identity thief;
+   thief.signing = crypto::signing_key_from_seed(carol.signing.seed.bytes());
+   thief.tunnel.public_key = alice.tunnel.public_key;
+   thief.tunnel.secret = carol.tunnel.secret.clone();
+   const auto datagram = seal_key_message(thief, bob.signing.id, {});
+   ASSERT_TRUE(datagram);
+   const auto got = open_key_message(bob, *datagram);
+   ASSERT_FALSE(got);
+   EXPECT_NE(got.error().text.find("proof"), std::string::npos);
 }
 
 TEST_F(key_statement, low_order_receiver_is_refused) {

@@ -1,0 +1,151 @@
+// The table of peers: adding, changing, removing and finding them, and the owner table that follows
+// from it.
+#include "core/base/address.hpp"
+#include "core/mesh/network.hpp"
+
+#include <algorithm>
+
+namespace warren::mesh {
+
+using base::errc;
+using base::fail;
+
+namespace {
+
+/// Identifies a peer across configurations.
+bool same_key(const config::peer& a, const config::peer& b) {
+   if (a.id || b.id) return a.id == b.id;
+   return a.tunnel_key == b.tunnel_key;
+}
+
+} // namespace
+
+void network::commit_peers(const std::vector<config::peer>& wanted) {
+   std::vector<peer*> gone;
+   peers_.each([&](uint64_t, peer& p) {
+      if (std::none_of(wanted.begin(), wanted.end(),
+                       [&](const config::peer& w) { return same_key(w, p.settings); }))
+         gone.push_back(&p);
+   });
+   for (peer* p : gone)
+      remove_peer(*p);
+   for (const config::peer& w : wanted)
+      if (w.tunnel_key) release_learned_key(w);
+   for (const config::peer& w : wanted) {
+      if (peer* known = find_peer(w)) {
+         if (!(known->settings == w)) update_peer(*known, w);
+      } else {
+         add_peer(w);
+      }
+   }
+}
+
+/// What the operator pins counts more than what another peer once said of itself.
+void network::release_learned_key(const config::peer& pinned) {
+   peers_.each([&](uint64_t, peer& p) {
+      if (!wants_key(p) || p.tunnel_key != pinned.tunnel_key || same_key(p.settings, pinned))
+         return;
+      close_links(p);
+      p.tunnel_key.reset();
+      p.last_error = "claims the tunnel key of another peer";
+   });
+}
+
+void network::tell_discovery(const peer& p, const plugin::instance& d) const {
+   if (!d.active()) return;
+   std::vector<wrn_str> endpoints;
+   for (const std::string& e : p.settings.endpoints)
+      endpoints.push_back({e.data(), e.size()});
+   d.ext<wrn_discovery>(WRN_EXT_DISCOVERY)
+         ->on_peer(d.get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+}
+
+peer& network::add_peer(const config::peer& settings) {
+   auto made = std::make_unique<peer>();
+   made->settings = settings;
+   made->tunnel_key = settings.tunnel_key;
+   peer& p = *made;
+   p.handle = peers_.insert(std::move(made));
+   WRN_ASSERT(p.handle != 0); // prepare() has checked the number
+   if (wants_key(p)) p.ask_at = shard_.now();
+   for (auto& d : discovery_)
+      tell_discovery(p, *d);
+   open_links(p);
+   return p;
+}
+
+void network::remove_peer(peer& p) {
+   close_links(p);
+   end_waiting(p, false);
+   for (auto& d : discovery_)
+      if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
+   std::vector<pending_ping> ended;
+   const auto first =
+         std::stable_partition(pings_.begin(), pings_.end(),
+                               [&](const pending_ping& ping) { return ping.peer != p.handle; });
+   std::move(first, pings_.end(), std::back_inserter(ended));
+   pings_.erase(first, pings_.end());
+   for (size_t i = 0; i < drops_.size(); i++)
+      drops_[i] += p.drops[i];
+   peers_.erase(p.handle);
+   for (pending_ping& ping : ended)
+      ping.done(fail(errc::not_found, "the peer was removed"));
+}
+
+void network::update_peer(peer& p, const config::peer& settings) {
+   const config::peer old = std::move(p.settings);
+   p.settings = settings;
+   if (settings.tunnel_key != old.tunnel_key) {
+      close_links(p);
+      end_waiting(p, false);
+      p.tunnel_key = settings.tunnel_key;
+      p.tunnel_key_sequence = 0;
+      p.ask_at = wants_key(p) ? shard_.now() : 0;
+      p.asked = 0;
+   } else if (settings.psk != old.psk || settings.keepalive_s != old.keepalive_s) {
+      for (auto& l : p.links) {
+         const wrn_link_params params = params_of(p, l->remote);
+         if (l->via->instance->active())
+            l->via->table->update(l->via->instance->get(), l->handle, &params);
+      }
+   }
+   if (settings.endpoints != old.endpoints)
+      for (auto& d : discovery_)
+         tell_discovery(p, *d);
+   p.source_epoch = 0;
+}
+
+void network::rebuild_owners() {
+   std::vector<route::owned_prefix> prefixes;
+   peers_.each([&](uint64_t handle, const peer& p) {
+      for (const auto* list : {&p.settings.addresses, &p.settings.routes})
+         for (const wrn_addr& prefix : *list)
+            prefixes.push_back({prefix, handle});
+   });
+   auto built = route::owner_table::build(std::move(prefixes));
+   WRN_ASSERT(built.has_value()); // prepare() built the same
+   owners_ = std::move(*built);
+   epoch_++;
+}
+
+peer* network::find_peer(const config::peer& settings) const {
+   peer* found = nullptr;
+   peers_.each([&](uint64_t, peer& p) {
+      if (same_key(p.settings, settings)) found = &p;
+   });
+   return found;
+}
+
+peer* network::find_peer(std::string_view target) const {
+   const auto address = base::parse_address(target);
+   if (address) return peers_.find(owners_.lookup(address->family, address->ip));
+   peer* found = nullptr;
+   peers_.each([&](uint64_t, peer& p) {
+      const bool by_id = p.settings.id && crypto::format_node_id(*p.settings.id) == target;
+      const bool by_key = p.tunnel_key && crypto::format_tunnel_key(*p.tunnel_key) == target;
+      if (p.settings.name == target || by_id || by_key) found = &p;
+   });
+   return found;
+}
+
+} // namespace warren::mesh
