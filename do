@@ -8,6 +8,7 @@ build_packages=(cmake ninja-build g++ pkg-config libboost1.81-dev libboost-files
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && build_packages+=(libipsec-mb-dev)
 net_packages=(iproute2 iputils-ping nftables procps python3 wireguard-go wireguard-tools iperf3 tcpdump util-linux)
 fuzz_packages=(clang-14 libclang-rt-14-dev llvm-14)
+package_packages=(dpkg-dev debhelper lintian)
 lint_packages=(clang-tidy-14 clang-format-14 python3 shellcheck)
 
 yes=no
@@ -24,7 +25,8 @@ usage() {
   fuzz [SECONDS]       every fuzz target for that long (default 60)
   format [--check]     clang-format on all sources
   lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
-  package, clean       (package: not there yet)  remove build/
+  package              build the Debian packages in build/package and look at them with lintian
+  clean                remove build/
 
 Missing Debian packages are listed and installed (root or sudo). -y, or no terminal: without asking.
 EOF
@@ -145,6 +147,25 @@ lint)
    # Only what the dev preset compiles: tests of other toolchains are not in its database.
    files=$(for f in $files; do grep -q "$PWD/$f\"" build/dev/compile_commands.json && echo "$f"; done || true)
    [ -z "$files" ] || echo "$files" | xargs -P "$(nproc)" -n 4 clang-tidy-14 --quiet -p build/dev
+   ;;
+package)
+   need "${build_packages[@]}" "${package_packages[@]}"
+   say "building packages in build/package"
+   # From a copy of what git knows, as it is now: the build leaves nothing in the tree, and the tree leaves nothing in the packages.
+   rm -rf build/package/source build/package/*.{deb,buildinfo,changes}
+   mkdir -p build/package/source
+   git ls-files -z --cached --others --exclude-standard | tar --null --files-from=- --ignore-failed-read -c 2>/dev/null | tar -x -C build/package/source
+   (
+      cd build/package/source
+      export CCACHE_DIR=${CCACHE_DIR:-${HOME:-/root}/.cache/ccache}
+      DEB_BUILD_OPTIONS=${JOBS:+parallel=$JOBS} dpkg-buildpackage --no-sign --build=binary >../build.log 2>&1
+   ) || {
+      tail -40 build/package/build.log >&2
+      exit 1
+   }
+   rm -rf build/package/source
+   lintian --fail-on error,warning --tag-display-limit 0 build/package/*.changes
+   ls -1 build/package/*.deb
    ;;
 clean) rm -rf build ;;
 help | -h | --help) usage ;;

@@ -195,6 +195,7 @@ class network_reader {
             }
          const plugin_schema selected =
                use.plugin.empty() ? plugin_schema{} : plugins_.find(kind, use.plugin);
+         if (transport && selected.desc != nullptr) own_words_.insert(selected.desc->name);
          if (!use.plugin.empty() && selected.desc == nullptr)
             in.fail("plugin", selected.unknown_text);
          bool selected_read = false;
@@ -351,6 +352,7 @@ class network_reader {
                });
          if (!name) return bad("has no host name or address");
       }
+      if (own_words_.contains(word)) return;
       if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, word);
           schema.desc == nullptr)
          errors_.add(item.where, "endpoint \"" + item.value + "\": " + schema.unknown_text);
@@ -406,6 +408,9 @@ class network_reader {
    const daemon& host_;
    const schemas& plugins_;
    error_list& errors_;
+   // Of this network's transports: a module named by its path is in no plugin folder, but endpoints
+   // may name its word.
+   std::set<std::string, std::less<>> own_words_;
 };
 
 } // namespace

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Goal: a stranger builds plugins with the installed SDK alone. Method: installs into a temporary prefix, builds all templates and examples in clean
-folders with gcc and clang, loads the results by path and pings through them between network namespaces."""
+"""Goal: a stranger builds plugins with the installed SDK alone.
+
+Method: installs into a temporary prefix, builds all templates and examples in clean folders with gcc and clang, loads the results by path
+and pings through them between network namespaces."""
 import atexit
 import functools
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import ROOT, ModuleNode, carries_pings, clean_environment, command  # noqa: E402
-from lab import BUILD, Failed, expect, expect_equal, main  # noqa: E402
+from lab import BUILD, expect, expect_equal, main  # noqa: E402
 
 KINDS, LANGS = ("transport", "discovery"), ("c", "cpp")
 WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
@@ -90,10 +91,11 @@ def plugin_new_refuses_what_would_not_work(lab):
         f.write("mine")
     expect("exists already" in command(warren(), "plugin", "new", "transport", "mine", "--dir", where, code=6), "nothing is overwritten")
     expect_equal(os.listdir(where), ["README.md"], "files after a refusal")
+    wrong_name = "name of a plugin"
     for kind, name, code, text in (("routing", "mine", 1, "no routing plugins yet"), ("service", "mine", 1, "no service plugins yet"),
-                                   ("sauce", "mine", 2, "transport and discovery"), ("transport", "9lives", 2, "name of a plugin"),
-                                   ("transport", "../mine", 2, "name of a plugin"), ("transport", "Mine", 2, "name of a plugin"),
-                                   ("discovery", "x" * 33, 2, "name of a plugin"), ("discovery", "install", 2, "target of every CMake build")):
+                                   ("sauce", "mine", 2, "transport and discovery"), ("transport", "9lives", 2, wrong_name),
+                                   ("transport", "../mine", 2, wrong_name), ("transport", "Mine", 2, wrong_name),
+                                   ("discovery", "x" * 33, 2, wrong_name), ("discovery", "install", 2, "target of every CMake build")):
         said = command(warren(), "plugin", "new", kind, name, "--dir", where + "/new", code=code)
         expect(text in said, f"{kind} {name}: {said}")
     expect(not os.path.exists(where + "/new"), "a refusal makes no folder")
@@ -102,26 +104,29 @@ def plugin_new_refuses_what_would_not_work(lab):
     try:
         # The program may know the configured place, too; without that it says which package is missing.
         if not os.path.exists("/usr/local/share/warren/template"):
-            expect("warren-dev" in command(warren(), "plugin", "new", "transport", "mine", "--dir", where + "/new", code=5), "says what to install")
+            said = command(warren(), "plugin", "new", "transport", "mine", "--dir", where + "/new", code=5)
+            expect("warren-dev" in said, f"says what to install: {said}")
     finally:
         os.rename(template + ".away", template)
 
 
-def modules_of_templates_carry_pings(lab):
-    """Both languages speak the same on the wire, so C of one compiler talks to C++ of another; their discoveries find each other's addresses."""
-    names = list(compilers())
-    one, other = names[0], names[-1]
-    a = lab._add(ModuleNode(lab, "a", "10.0.0.1", built("transport", "c", one), "transport-c", built("discovery", "cpp", other), warren()))
-    b = lab._add(ModuleNode(lab, "b", "10.0.0.2", built("transport", "cpp", other), "transport-cpp", built("discovery", "c", one), warren()))
+def node(lab, name, address, *args, **options):
+    return lab._add(ModuleNode(lab, name, address, *args, binary=warren(), **options))
+
+
+def templates_carry_pings(lab, c, cpp):
+    """Both languages speak the same on the wire, so C talks to C++; their discoveries find each other's addresses."""
+    a = node(lab, "a", "10.0.0.1", built("transport", "c", c), "transport-c", built("discovery", "cpp", cpp), channel=7)
+    b = node(lab, "b", "10.0.0.2", built("transport", "cpp", cpp), "transport-cpp", built("discovery", "c", c), channel=7)
     carries_pings(a, b)
+
+
+def modules_of_templates_carry_pings(lab):
+    templates_carry_pings(lab, list(compilers())[0], list(compilers())[-1])
 
 
 def modules_of_templates_carry_pings_with_compilers_swapped(lab):
-    names = list(compilers())
-    one, other = names[-1], names[0]
-    a = lab._add(ModuleNode(lab, "a", "10.0.0.1", built("transport", "c", one), "transport-c", built("discovery", "c", one), warren()))
-    b = lab._add(ModuleNode(lab, "b", "10.0.0.2", built("transport", "cpp", other), "transport-cpp", built("discovery", "cpp", other), warren()))
-    carries_pings(a, b)
+    templates_carry_pings(lab, list(compilers())[-1], list(compilers())[0])
 
 
 def an_installed_module_is_found_by_its_word(lab):
@@ -164,16 +169,18 @@ def a_module_of_the_previous_minor_is_refused_with_both_versions_named(lab):
     with open(base, "w") as f:
         f.write(text.replace(f"#define WRN_ABI_MINOR {minor}u", f"#define WRN_ABI_MINOR {minor - 1}u"))
     module = os.path.join(folder(), "older.so")
-    command("gcc", "-std=c11", "-fPIC", "-shared", "-I", headers, os.path.join(prefix(), "share/warren/template/transport/c/plugin.c"), "-o", module)
+    source = os.path.join(prefix(), "share/warren/template/transport/c/plugin.c")
+    command("gcc", "-std=c11", "-fPIC", "-shared", "-I", headers, source, "-o", module)
 
     def names_both(text, where):
-        expect(f"{major}.{minor - 1}" in text and f"{major}.{minor}" in text and module in text, f"{where} names file and both versions: {text}")
+        all_there = f"{major}.{minor - 1}" in text and f"{major}.{minor}" in text and module in text
+        expect(all_there, f"{where} names file and both versions: {text}")
 
     names_both(command(warren(), "plugin", "describe", module, code=1), "plugin describe")
-    node = lab._add(ModuleNode(lab, "a", "10.0.0.1", module, "my-plugin", binary=warren()))
-    node.write()
-    names_both(command(warren(), "--config", node.config, "config", "check", code=2), "config check")
-    names_both(command(warren(), "--config", node.config, "run", code=2), "run")
+    a = node(lab, "a", "10.0.0.1", module, "my-plugin")
+    a.write()
+    names_both(command(warren(), "--config", a.config, "config", "check", code=2), "config check")
+    names_both(command(warren(), "--config", a.config, "run", code=2), "run")
 
 
 def the_example_in_c_carries_pings(lab):
@@ -182,8 +189,7 @@ def the_example_in_c_carries_pings(lab):
     env = clean_environment(PKG_CONFIG_PATH=os.path.join(prefix(), "share/pkgconfig"))
     command("make", "-C", example, f"OUT={os.path.dirname(module)}", "CFLAGS=-O2 -Werror", env=env)
     expect_good_module(module, "bare")
-    a, b = (lab._add(ModuleNode(lab, name, address, module, "bare", binary=warren())) for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")))
-    carries_pings(a, b)
+    carries_pings(*(node(lab, name, address, module, "bare") for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2"))))
 
 
 def the_example_in_rust_finds_the_peer(lab):
@@ -192,18 +198,16 @@ def the_example_in_rust_finds_the_peer(lab):
         print("        left out: cargo with Rust 1.77 is not installed")
         return
     target = os.path.join(folder(), "rust")
-    done = subprocess.run(["cargo", "build", "--release", "--offline", "--manifest-path", os.path.join(ROOT, "examples/discovery-rust/Cargo.toml"),
-                           "--target-dir", target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0 or "warning" in done.stdout:
-        raise Failed(done.stdout)
+    said = command("cargo", "build", "--release", "--offline", "--target-dir", target, cwd=os.path.join(ROOT, "examples/discovery-rust"))
+    expect("warning" not in said, said)
     module = os.path.join(target, "release/libliteral.so")
     expect_good_module(module, "literal")
-    a, b = (lab._add(ModuleNode(lab, name, address, "plain", "plain", discovery=module, binary=warren()))
-            for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")))
-    carries_pings(a, b)
+    carries_pings(*(node(lab, name, address, "plain", "plain", module) for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2"))))
 
 
 if __name__ == "__main__":
     main(plugin_new_refuses_what_would_not_work, every_template_builds_outside_without_a_warning, modules_of_templates_carry_pings,
-         modules_of_templates_carry_pings_with_compilers_swapped, an_installed_module_is_found_by_its_word, plain_cc_with_pkg_config_is_enough, find_package_takes_exactly_the_minor,
-         a_module_of_the_previous_minor_is_refused_with_both_versions_named, the_example_in_c_carries_pings, the_example_in_rust_finds_the_peer)
+         modules_of_templates_carry_pings_with_compilers_swapped, an_installed_module_is_found_by_its_word,
+         plain_cc_with_pkg_config_is_enough, find_package_takes_exactly_the_minor,
+         a_module_of_the_previous_minor_is_refused_with_both_versions_named, the_example_in_c_carries_pings,
+         the_example_in_rust_finds_the_peer)

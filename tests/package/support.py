@@ -1,4 +1,4 @@
-"""What the tests of this folder share: a node whose transport and discovery are modules named by their path, and commands in a clean environment."""
+"""What the tests of this folder share: a node whose plugins are modules named by their path, and commands in a clean environment."""
 import os
 import subprocess
 import sys
@@ -11,25 +11,28 @@ from lab import Failed, Node, expect, poll, toml  # noqa: E402
 
 def clean_environment(**extra):
     """Nothing that a developer has set reaches the programs."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("WARREN", "CMAKE", "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "PKG_CONFIG"))}
-    return dict(env, **extra)
+    developers = ("WARREN", "CMAKE", "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS", "PKG_CONFIG")
+    return dict({k: v for k, v in os.environ.items() if not k.startswith(developers)}, **extra)
 
 
 def command(*args, code=0, env=None, **kw):
     """Runs a command, wants its exit code, returns all that it printed."""
-    done = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env or clean_environment(), **kw)
+    done = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=env or clean_environment(), **kw)
     if done.returncode != code:
         raise Failed(f"{' '.join(map(str, args))}: exit {done.returncode}, wanted {code}\n{done.stdout}")
     return done.stdout
 
 
 class ModuleNode(Node):
-    """A node that names transport and discovery by path (or word); `word` is the transport's word in endpoints."""
+    """A node that names transport and discovery by path (or word); `word` is the transport's word in endpoints, `options` are its keys."""
 
-    def __init__(self, lab, name, address, transport, word, discovery=None, binary=None):
+    def __init__(self, lab, name, address, transport, word, discovery=None, binary=None, **options):
         super().__init__(lab, name, address, transport=transport, binary=binary)
         self.word, self.discovery = word, discovery
         self.network["allow_plaintext"] = True
+        if options:
+            self.transports[0][word] = options
 
     def write(self):
         super().write()

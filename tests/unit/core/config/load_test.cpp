@@ -23,6 +23,8 @@ constexpr wrn_plugin_desc wireguard{
       "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, wireguard_params, nullptr};
 constexpr wrn_plugin_desc quic{"q", "quic", "v",         "1",    "MIT", "s", WRN_KIND_TRANSPORT,
                                0,   0,      quic_params, nullptr};
+constexpr wrn_plugin_desc foreign{"f", "foreign", "v",     "1",    "MIT", "s", WRN_KIND_TRANSPORT,
+                                  0,   0,         nullptr, nullptr};
 constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
                                 0,   0,        nullptr, nullptr};
 
@@ -34,6 +36,7 @@ schemas known() {
    s.find = [all = s.all](uint32_t kind, std::string_view word) {
       for (const auto* d : all(kind))
          if (word == d->name) return plugin_schema{d, ""};
+      if (word == "/opt/foreign.so") return plugin_schema{&foreign, ""}; // in no plugin folder
       return plugin_schema{nullptr, "no plugin '" + std::string(word) + "'"};
    };
    return s;
@@ -175,6 +178,13 @@ TEST_F(load, peers_must_be_distinct_and_complete) {
    expect_error("[node]\naddresses=[\"10.0.0.2/24\"]\n" + head, ":3:", "this node's own address");
    expect_error(head + "routes = [\"10.1.0.1/16\"]\n", ":5:", "host bits are set");
    expect_error("[[peer]]\nname = \"a b\"\n", ":2:", "expected letters, digits");
+}
+
+TEST_F(load, endpoints_may_name_a_transport_of_this_network_that_was_named_by_its_path) {
+   const std::string peer = "[[peer]]\nname = \"a\"\ntunnel_key = \"" + key +
+                            "\"\nendpoints = [\"foreign://192.0.2.1:1\"]\n";
+   EXPECT_TRUE(errors_of("[[transport]]\nplugin = \"/opt/foreign.so\"\n" + peer).empty());
+   expect_error(peer, ":4:14", "no plugin 'foreign'");
 }
 
 TEST_F(load, endpoints_are_checked) {
