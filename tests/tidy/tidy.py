@@ -31,7 +31,6 @@ EXCEPTIONS = {
     "long file": {},
     "columns": {
         "tests/unit/core/app/": "expected output as it is printed",
-        "tests/package/": "command lines",
     },
     "readme": {},
     "third party": {},
