@@ -92,7 +92,7 @@ demo)
    ;;
 test)
    build release
-   need "${net_packages[@]}"
+   need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
    if [ "${1:-}" = --long ]; then
       export WARREN_TEST_ROUNDS=200
       run_tests release
