@@ -139,7 +139,7 @@ lint)
    need "${build_packages[@]}" "${lint_packages[@]}"
    sources | xargs clang-format-14 --dry-run --Werror
    [ -e tests/tidy/tidy.py ] && python3 tests/tidy/tidy.py
-   shellcheck do .ci/run
+   shellcheck ./do .ci/run
    cmake --preset dev >/dev/null
    if [ "${1:-}" = --all ]; then files=$(git ls-files '*.cpp'); else
       files=$(git diff --name-only --diff-filter=d "$(git merge-base HEAD origin/main 2>/dev/null || git rev-list --max-parents=0 HEAD | tail -1)" -- '*.cpp')
