@@ -94,6 +94,7 @@ test)
    build release
    need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
    if [ "${1:-}" = --long ]; then
+      need "${package_packages[@]}" debootstrap
       export WARREN_TEST_ROUNDS=200
       run_tests release
       # Two hundred starts and stops with traffic under each sanitizer.
