@@ -92,7 +92,7 @@ demo)
    ;;
 test)
    build release
-   need "${net_packages[@]}"
+   need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
    if [ "${1:-}" = --long ]; then
       need "${package_packages[@]}" debootstrap
       export WARREN_TEST_ROUNDS=200
@@ -140,7 +140,7 @@ lint)
    need "${build_packages[@]}" "${lint_packages[@]}"
    sources | xargs clang-format-14 --dry-run --Werror
    [ -e tests/tidy/tidy.py ] && python3 tests/tidy/tidy.py
-   shellcheck do .ci/run
+   shellcheck ./do .ci/run
    cmake --preset dev >/dev/null
    if [ "${1:-}" = --all ]; then files=$(git ls-files '*.cpp'); else
       files=$(git diff --name-only --diff-filter=d "$(git merge-base HEAD origin/main 2>/dev/null || git rev-list --max-parents=0 HEAD | tail -1)" -- '*.cpp')

@@ -74,7 +74,7 @@ function(warren_unit_test name)
    target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
    target_link_libraries(test_${name} PRIVATE ${A_LIBS} GTest::gtest_main GTest::gmock warren_options)
    add_test(NAME unit.${name} COMMAND test_${name})
-   set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;${A_LABELS}" TIMEOUT 300 ENVIRONMENT "${WARREN_TEST_ENVIRONMENT}")
+   set_tests_properties(unit.${name} PROPERTIES LABELS "unit;sanitize;${A_LABELS}" TIMEOUT 900 ENVIRONMENT "${WARREN_TEST_ENVIRONMENT}")
 endfunction()
 
 # warren_fuzz_target(name SOURCES ... LIBS ...): a libFuzzer program in a fuzz build; in every other build the same

@@ -20,8 +20,6 @@
 #include <filesystem>
 #include <future>
 #include <map>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <thread>
 #include <unistd.h>
 

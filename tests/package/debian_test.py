@@ -135,11 +135,11 @@ def two_nodes_ping_over_wireguard(lab):
 
 
 def removing_leaves_the_operators_files(lab):
-    inside("warren", "key", "generate", "/var/lib/warren/home/keys")
-    with open(root() + "/etc/warren/networks/home.toml", "w") as f:
+    inside("warren", "key", "generate", "/var/lib/warren/mine/keys")
+    with open(root() + "/etc/warren/networks/mine.toml", "w") as f:
         f.write("network.interface = \"h0\"\n")
     inside("dpkg", "--purge", "warren", "warren-dev")
-    for kept in ("/var/lib/warren/home/keys/identity.key", "/etc/warren/networks/home.toml"):
+    for kept in ("/var/lib/warren/mine/keys/identity.key", "/etc/warren/networks/mine.toml"):
         expect(os.path.exists(root() + kept), f"{kept} is kept")
     expect(not os.path.exists(root() + "/usr/bin/warren"), "the program is gone")
 
