@@ -216,7 +216,9 @@ def tcp_is_not_reordered_and_nothing_is_sent_twice_on_a_clean_path(lab):
         expect(sent["retransmits"] <= segments * 0.0005 + 3, f"{args}: {sent['retransmits']} retransmissions of {segments:.0f} segments")
     for host in (a, b):
         expect_equal(host.nstat("TcpExtTCPSACKReorder"), 0, f"reordering seen by {host.name}")
-        expect(host.nstat("TcpExtTCPDSACKRecv") <= 2, f"duplicates seen by {host.name}")
+        # A host that is late with its acknowledgements makes the other's TCP probe its tail: those duplicates TCP sent itself.
+        duplicates, own = host.nstat("TcpExtTCPDSACKRecv"), host.nstat("TcpRetransSegs")
+        expect(duplicates <= own, f"{host.name}: the other side received {duplicates} duplicates, but its own TCP sent only {own} again")
         expect_equal(host.nstat("TcpInCsumErrors"), 0, "checksum errors")
     server.terminate()
 
