@@ -1,0 +1,56 @@
+// warren.host.identity/1 of the fake host: real keys, made from the number of the instance.
+#include "core/crypto/keys.hpp"
+#include "sdk/check/host_identity.hpp"
+
+#include <algorithm>
+
+namespace warren::check {
+
+namespace {
+
+crypto::bytes32 seed_of(const instance& who, const char* what, uint64_t generation) {
+   crypto::bytes32 seed;
+   uint64_t x = mix(who.number) ^ mix(generation + static_cast<uint64_t>(*what));
+   for (uint8_t& b : seed)
+      b = static_cast<uint8_t>(x = mix(x));
+   return seed;
+}
+
+crypto::tunnel_key key_of(instance& who) {
+   return crypto::tunnel_key_from_secret(seed_of(who, "tunnel", who.part<identity_part>().generation));
+}
+
+void WRN_CALL node_id(const wrn_host* host, wrn_key* out) {
+   instance& me = instance::of(host, "node_id", place::main_io);
+   const auto seed = seed_of(me, "node", 0);
+   std::copy(seed.begin(), seed.end(), out->bytes);
+}
+void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) { *out = tunnel_key_of(instance::of(host, "tunnel_key", place::main_io)); }
+
+wrn_status WRN_CALL dh(const wrn_host* host, const wrn_key* peer, wrn_key* out) {
+   instance& me = instance::of(host, "dh", place::main_io);
+   crypto::bytes32 shared{};
+   if (me.fails("dh") || !crypto::x25519(key_of(me).secret, std::to_array(peer->bytes), shared)) return WRN_E_AUTH;
+   std::copy(shared.begin(), shared.end(), out->bytes);
+   if (me.secrets.size() < 64) me.secrets.emplace_back(shared.begin(), shared.end());
+   return WRN_OK;
+}
+
+constexpr wrn_host_identity functions{node_id, tunnel_key, dh};
+
+} // namespace
+
+wrn_key tunnel_key_of(instance& who) {
+   auto& p = who.part<identity_part>();
+   if (!p.made || p.made_generation != p.generation) {
+      const auto key = key_of(who);
+      std::copy(key.public_key.begin(), key.public_key.end(), p.public_key.bytes);
+      p.made = true;
+      p.made_generation = p.generation;
+   }
+   return p.public_key;
+}
+
+extern const host_table identity_table{WRN_HOST_IDENTITY, &functions, nullptr};
+
+} // namespace warren::check

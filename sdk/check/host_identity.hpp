@@ -1,0 +1,17 @@
+// The keys of an instance, as the kit hands them to its peers.
+#pragma once
+
+#include "sdk/check/instance.hpp"
+#include "warren/host/identity.h"
+
+namespace warren::check {
+
+struct identity_part {
+   uint64_t generation = 0; // another one, another tunnel key
+   uint64_t made_generation = 0;
+   bool made = false;
+   wrn_key public_key{};
+};
+wrn_key tunnel_key_of(instance& who);
+
+} // namespace warren::check
