@@ -18,7 +18,7 @@ const void* WRN_CALL get_ext(const wrn_host* host, const char* id) {
 }
 
 wrn_time WRN_CALL now(const wrn_host* host) { return instance::of(host, "now", place::io).home.now; }
-wrn_time WRN_CALL stopwatch(const wrn_host* host) { return instance::of(host, "stopwatch", place::main_io).home.stopwatch += us; }
+wrn_time WRN_CALL stopwatch(const wrn_host* host) { return instance::of(host, "stopwatch", place::main_io).home.stopwatch += 50 * us; }
 int64_t WRN_CALL wall_ns(const wrn_host* host) {
    const world& w = instance::of(host, "wall_ns", place::main_io).home;
    return static_cast<int64_t>(w.now) + w.wall_shift;

@@ -97,6 +97,11 @@ void restart(const subject& s) {
          require(i->start() == WRN_OK, "a stopped instance refuses start()");
       }
       r.load->begin();
+      r.home.weather.loss_percent = 100; // so that nothing but timers gets it going
+      r.load->load();
+      r.home.run_for(20 * second);
+      r.home.weather = {};
+      r.home.run_for(20 * second);
       require_alive(*r.load, configured_again ? "after stop(), configure() and start()" : "after stop() and start()");
    }
    r.down();
