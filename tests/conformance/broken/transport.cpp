@@ -1,0 +1,594 @@
+// A transport that is complete and right when FLAW is `none`, and wrong in one way otherwise. It is written against the C
+// tables, since the wrapper would mend half of the flaws.
+//
+// Its cryptography is a toy that nobody must copy: it proves keys and hides packets from the kit, not from an attacker.
+//
+//    | type 1 | first half of the sender's tunnel key 16 | counter 8 | sealed packet | tag 8 |
+//
+// A hello carries the sender's whole tunnel key and is answered by one; whoever hears an authentic datagram is up.
+#include "flaws.hpp"
+#include "warren/ext/transport.h"
+#include "warren/host/identity.h"
+#include "warren/host/metrics.h"
+#include "warren/host/udp.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <memory>
+#include <new>
+
+namespace {
+
+using namespace broken;
+
+constexpr uint32_t header_bytes = 25, tag_bytes = 8, hello_bytes = 32;
+constexpr size_t staged_max = 64;
+constexpr wrn_time second = 1'000'000'000;
+enum { type_hello = 1, type_answer = 2, type_data = 3 };
+
+uint64_t mix(uint64_t x) {
+   x += 0x9e3779b97f4a7c15;
+   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+   return x ^ (x >> 31);
+}
+uint64_t hash(uint64_t seed, const uint8_t* at, size_t n) {
+   for (size_t i = 0; i < n; i++)
+      seed = mix(seed ^ at[i] ^ i << 8);
+   return mix(seed);
+}
+
+struct link {
+   wrn_handle handle = 0;
+   wrn_link_params params{};
+   wrn_link_stats stats{};
+   uint64_t key_out = 0, key_in = 0, counter = 0, heard = 0, window = 0;
+   uint32_t local = 0, tries = 0, no_answer = 0;
+   std::deque<wrn_pkt> staged;
+   wrn_time next_keepalive = 0;
+};
+
+struct instance {
+   wrn_plugin plugin{};
+   const wrn_host* host = nullptr;
+   const wrn_host_conf* conf = nullptr;
+   const wrn_host_udp* udp = nullptr;
+   const wrn_host_link* core = nullptr;
+   const wrn_host_identity* identity = nullptr;
+   const wrn_host_metrics* metrics = nullptr;
+   uint64_t* foreign = nullptr;
+   wrn_handle sock = 0, timer = 0, idle_timer = 0;
+   wrn_key own{};
+   int64_t channel = 0;
+   std::map<wrn_handle, std::unique_ptr<link>> links;
+   wrn_pkt kept[256]{};
+   size_t kept_count = 0;
+   uint64_t extra = 0;
+};
+
+instance& self(const wrn_plugin* p) { return *static_cast<instance*>(p->data); }
+link* find(instance& s, wrn_handle h) {
+   const auto it = s.links.find(h);
+   return it == s.links.end() ? nullptr : it->second.get();
+}
+void drop(instance& s, const wrn_pkt* p, uint32_t n, uint32_t reason) { s.host->pkt_drop(s.host, 0, p, n, reason); }
+
+void set_state(instance& s, link& l, uint32_t state) {
+   if (l.stats.state == state) return;
+   l.stats.state = state;
+   if (is(flaw::never_up) && state == WRN_LINK_UP) return;
+   s.core->state(s.host, l.handle, state, WRN_OK);
+}
+
+bool make_keys(instance& s, link& l) {
+   wrn_key shared{};
+   if (s.identity->dh(s.host, &l.params.tunnel_key, &shared) != WRN_OK) return false;
+   if (is(flaw::ignores_keys)) std::memset(shared.bytes, 1, sizeof shared.bytes);
+   if (is(flaw::logs_shared_secret)) {
+      const wrn_kv field{"shared", WRN_KV_KEY, 0, {.key = &shared}};
+      s.host->log(s.host, WRN_LOG_DEBUG, "key_made", &field, 1);
+   }
+   const uint64_t both = hash(hash(7, shared.bytes, 32), l.params.psk.bytes, 32);
+   l.key_out = hash(both, s.own.bytes, 32);
+   l.key_in = hash(both, l.params.tunnel_key.bytes, 32);
+   l.counter = std::max<uint64_t>(l.counter, s.host->now(s.host)); // never one that was used before a restart
+   return true;
+}
+
+void arm(instance& s) {
+   if (s.timer == 0) s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + second, 1);
+}
+
+void apply_stream(uint64_t key, uint64_t counter, uint8_t* at, size_t n) {
+   if (is(flaw::plaintext)) return;
+   for (size_t i = 0; i < n; i++)
+      at[i] ^= static_cast<uint8_t>(mix(key ^ counter * 31 ^ i / 8) >> (i % 8 * 8));
+}
+
+void put(instance& s, link& l, wrn_pkt& p, uint8_t type) {
+   l.counter++;
+   uint8_t* data = p.buf + p.off;
+   if (is(flaw::writes_behind)) data[p.len + tag_bytes] = 1;
+   if (is(flaw::writes_before)) data[-static_cast<int>(header_bytes) - 1] = 1;
+   apply_stream(l.key_out, l.counter, data, p.len);
+   uint8_t* header = data - header_bytes;
+   header[0] = type;
+   std::memcpy(header + 1, s.own.bytes, 16);
+   std::memcpy(header + 17, &l.counter, 8);
+   p.off -= header_bytes;
+   p.len += header_bytes;
+   const uint64_t tag = hash(l.key_out, header, p.len);
+   std::memcpy(header + p.len, &tag, tag_bytes);
+   p.len += tag_bytes;
+   p.addr = l.stats.remote;
+   p.local = l.local;
+   if (is(flaw::ignores_path)) p.addr = l.params.remote;
+   l.stats.tx_packets++;
+   l.stats.tx_bytes += is(flaw::wrong_stats) ? 1 : p.len;
+   if (l.params.keepalive_s != 0) l.next_keepalive = s.host->now(s.host) + l.params.keepalive_s * second;
+}
+
+void hello(instance& s, link& l, uint8_t type) {
+   wrn_pkt p{};
+   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return;
+   if (s.host->pkt_alloc(s.host, &p, 1, hello_bytes) != 1) {
+      if (is(flaw::ignores_failed_alloc)) p.buf[p.off] = 1;
+      return;
+   }
+   std::memcpy(p.buf + p.off, s.own.bytes, hello_bytes);
+   if (is(flaw::own_bytes)) own_chance(p.buf + p.off + 8, 8);
+   put(s, l, p, type);
+   s.udp->send(s.host, s.sock, &p, 1);
+}
+
+void send(instance& s, link& l, wrn_pkt* pkts, uint32_t n) {
+   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return drop(s, pkts, n, WRN_DROP_NO_LINK);
+   if (is(flaw::cuts_batches) && n > 64) {
+      drop(s, pkts + 64, n - 64, WRN_DROP_OTHER);
+      n = 64;
+   }
+   for (uint32_t i = 0; i < n; i++)
+      put(s, l, pkts[i], type_data);
+   s.udp->send(s.host, s.sock, pkts, n);
+   if (is(flaw::freed_twice)) s.host->pkt_free(s.host, pkts, 1);
+   if (is(flaw::used_after)) pkts[0].buf[pkts[0].off] ^= 1;
+}
+
+void came_up(instance& s, link& l) {
+   l.tries = 0;
+   set_state(s, l, WRN_LINK_UP);
+   while (!l.staged.empty()) {
+      wrn_pkt p = l.staged.front();
+      l.staged.pop_front();
+      send(s, l, &p, 1);
+   }
+}
+
+// --- the module's transport table ---------------------------------------------------------------------------------------
+
+void limits(const wrn_plugin* p, wrn_transport_limits* out) {
+   (void)p;
+   throw_if(flaw::throws_limits);
+   *out = {WRN_TF_ROAMS_REMOTE, header_bytes, tag_bytes, header_bytes + tag_bytes};
+   if (is(flaw::lies_about_overhead)) out->overhead = 8;
+}
+
+wrn_status open_link(const wrn_plugin* p, wrn_handle handle, const wrn_link_params* q) {
+   instance& s = self(p);
+   throw_if(flaw::throws_open);
+   for (const auto& [h, l] : s.links)
+      if (h == handle || (!is(flaw::same_key_twice) && std::memcmp(&l->params.tunnel_key, &q->tunnel_key, sizeof(wrn_key)) == 0)) return WRN_E_EXISTS;
+   auto made = std::make_unique<link>();
+   made->handle = handle;
+   made->params = *q;
+   made->stats.remote = q->remote;
+   made->stats.state = WRN_LINK_DOWN;
+   if (!make_keys(s, *made)) return WRN_E_AUTH;
+   if (is(flaw::logs_psk)) {
+      const wrn_kv field{"psk", WRN_KV_STR, 0, {.s = {reinterpret_cast<const char*>(q->psk.bytes), 32}}};
+      s.host->log(s.host, WRN_LOG_INFO, "link_opened", &field, 1);
+   }
+   if (is(flaw::logs_psk_hex)) {
+      char text[65]{};
+      for (int i = 0; i < 32; i++)
+         std::snprintf(text + 2 * i, 3, "%02X", q->psk.bytes[i]);
+      const wrn_kv field{"psk", WRN_KV_STR, 0, {.s = {text, 64}}};
+      s.host->log(s.host, WRN_LOG_INFO, "link_opened", &field, 1);
+   }
+   link& l = *(s.links[handle] = std::move(made));
+   if (q->keepalive_s != 0) {
+      l.next_keepalive = s.host->now(s.host);
+      arm(s);
+   }
+   if (is(flaw::chatty)) hello(s, l, type_hello);
+   if (is(flaw::timer_storm)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host), 2);
+   if (is(flaw::slow_storm)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second / 500, 2);
+   return WRN_OK;
+}
+
+wrn_status update(const wrn_plugin* p, wrn_handle handle, const wrn_link_params* q) {
+   instance& s = self(p);
+   throw_if(flaw::throws_update);
+   link* l = find(s, handle);
+   if (l == nullptr && is(flaw::stale_crashes)) l = nullptr, touch_nothing();
+   if (l == nullptr) return is(flaw::stale_is_ok) ? WRN_OK : WRN_E_NOT_FOUND;
+   l->params.psk = q->psk;
+   l->params.keepalive_s = is(flaw::no_keepalive) ? 0 : q->keepalive_s;
+   make_keys(s, *l);
+   if (l->params.keepalive_s != 0) {
+      l->next_keepalive = s.host->now(s.host);
+      arm(s);
+   }
+   return WRN_OK;
+}
+
+void close_link(const wrn_plugin* p, wrn_handle handle) {
+   instance& s = self(p);
+   throw_if(flaw::throws_close);
+   link* l = find(s, handle);
+   if (l == nullptr) return;
+   if (!is(flaw::leaks_staged))
+      for (wrn_pkt& staged : l->staged)
+         drop(s, &staged, 1, WRN_DROP_EXPIRED);
+   if (is(flaw::keeps_closed)) {
+      l->staged.clear();
+      return;
+   }
+   s.links.erase(handle);
+   if (is(flaw::says_down_after_close)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second, handle);
+}
+
+wrn_status set_path(const wrn_plugin* p, wrn_handle handle, const wrn_addr* remote) {
+   throw_if(flaw::throws_set_path);
+   link* l = find(self(p), handle);
+   if (l == nullptr) return WRN_E_NOT_FOUND;
+   l->stats.remote = *remote;
+   l->local = 0;
+   return WRN_OK;
+}
+
+void connect_link(const wrn_plugin* p, wrn_handle handle) {
+   throw_if(flaw::throws_connect);
+   instance& s = self(p);
+   link* l = find(s, handle);
+   if (l == nullptr || l->stats.state == WRN_LINK_UP) return;
+   set_state(s, *l, WRN_LINK_CONNECTING);
+   hello(s, *l, type_hello);
+   l->tries = 1;
+   arm(s);
+}
+
+uint32_t room(const wrn_plugin* p, wrn_handle) {
+   throw_if(flaw::throws_room);
+   instance& s = self(p);
+   if (is(flaw::room_without_end)) return 128;
+   return s.sock == 0 ? 0 : s.udp->room(s.host, s.sock);
+}
+
+void tx(const wrn_plugin* p, wrn_handle handle, wrn_pkt* pkts, uint32_t n) {
+   throw_if(flaw::throws_tx);
+   instance& s = self(p);
+   link* l = find(s, handle);
+   if (is(flaw::busy_loop)) spin();
+   if (is(flaw::exits)) leave_process();
+   if (is(flaw::slow_tx)) compute_long();
+   if (is(flaw::sleeps)) sleep_a_little();
+   if (is(flaw::prints)) print_something();
+   if (is(flaw::gives_up) && ++s.extra == 50) return s.host->fail(s.host, WRN_E_PROTOCOL, "no more"), drop(s, pkts, n, 0);
+   if (is(flaw::caught_exception) && ++s.extra == 50) s.host->fail(s.host, WRN_E_INTERNAL, "vector::_M_default_append");
+   if (l == nullptr) {
+      if (!is(flaw::leaks_on_stale)) drop(s, pkts, n, WRN_DROP_NO_LINK);
+      return;
+   }
+   if (is(flaw::leaks_tx) && n == 7) {
+      pkts++;
+      n--;
+   }
+   if (is(flaw::odd_batch) && n == 11) crash();
+   if (is(flaw::rare_sequence)) s.extra = n == 3 && s.extra == 5 ? (crash(), 0) : n;
+   if (l->stats.state == WRN_LINK_UP) {
+      send(s, *l, pkts, n);
+      if (is(flaw::no_session_end)) return;
+      if (++l->no_answer > 2000 && l->stats.last_heard + 60 * second < s.host->now(s.host)) {
+         l->no_answer = 0;
+         set_state(s, *l, WRN_LINK_DOWN);
+      }
+      return;
+   }
+   for (uint32_t i = 0; i < n; i++) {
+      if (!is(flaw::endless_queue) && l->staged.size() == staged_max) {
+         drop(s, &l->staged.front(), 1, WRN_DROP_QUEUE_FULL);
+         l->staged.pop_front();
+      }
+      l->staged.push_back(pkts[i]);
+   }
+   if (l->tries == 0) connect_link(p, handle);
+}
+
+wrn_status stats(const wrn_plugin* p, wrn_handle handle, wrn_link_stats* out) {
+   throw_if(flaw::throws_stats);
+   const link* l = find(self(p), handle);
+   const uint32_t size = out->size;
+   if (l == nullptr) return WRN_E_NOT_FOUND;
+   std::memcpy(out, &l->stats, is(flaw::stats_beyond) || size > sizeof *out ? sizeof *out : size);
+   out->size = size;
+   return WRN_OK;
+}
+
+constexpr wrn_transport transport_table{limits, open_link, update, close_link, set_path, connect_link, room, tx, stats};
+
+// --- the socket -----------------------------------------------------------------------------------------------------------
+
+void on_bound(const wrn_plugin* p, wrn_handle sock) {
+   throw_if(flaw::throws_on_bound);
+   self(p).sock = sock;
+}
+
+/// False: not authentic, or heard before.
+bool open_sealed(link& l, wrn_pkt& p, uint64_t counter) {
+   uint8_t* at = p.buf + p.off;
+   uint64_t tag = 0;
+   std::memcpy(&tag, at + p.len - tag_bytes, tag_bytes);
+   if (hash(l.key_in, at, p.len - tag_bytes) != tag && !is(flaw::no_tag_check)) return false;
+   const bool newer = counter > l.heard;
+   const uint64_t back = newer ? 0 : l.heard - counter;
+   if (!newer && !is(flaw::no_replay_window) && (back >= 64 || (l.window >> back & 1) != 0)) return false;
+   if (newer) {
+      l.window = counter - l.heard >= 64 ? 0 : l.window << (counter - l.heard);
+      l.heard = counter;
+   }
+   if (back < 64) l.window |= 1ull << back;
+   p.off += header_bytes;
+   p.len -= header_bytes + tag_bytes;
+   apply_stream(l.key_in, counter, p.buf + p.off, p.len);
+   return true;
+}
+
+link* sender(instance& s, const wrn_pkt& p) {
+   const uint8_t* at = p.buf + p.off;
+   for (const auto& [h, l] : s.links)
+      if (std::memcmp(l->params.tunnel_key.bytes, at + 1, 16) == 0) return l.get();
+   if (is(flaw::accepts_strangers) && !s.links.empty()) {
+      // Takes the datagram as if it came from somebody it knows.
+      link& any = *s.links.begin()->second;
+      wrn_key shared{}, key = any.params.tunnel_key;
+      std::memcpy(key.bytes, at + 1, 16);
+      (void)shared;
+      return &any;
+   }
+   return nullptr;
+}
+
+void receive(instance& s, wrn_pkt& p) {
+   if (is(flaw::trusts_length)) {
+      if (p.len < 20 && p.len > 8) crash();
+   }
+   if (p.len < header_bytes + tag_bytes) return drop(s, &p, 1, WRN_DROP_MALFORMED);
+   const uint8_t type = p.buf[p.off];
+   uint64_t counter = 0;
+   std::memcpy(&counter, p.buf + p.off + 17, 8);
+   link* l = sender(s, p);
+   const wrn_addr from = p.addr;
+   const uint32_t local = p.local, length = p.len;
+   if (l == nullptr) {
+      if (s.foreign != nullptr) ++*s.foreign;
+      return drop(s, &p, 1, WRN_DROP_NO_LINK);
+   }
+   const bool stranger = std::memcmp(l->params.tunnel_key.bytes, p.buf + p.off + 1, 16) != 0;
+   if (!(stranger ? (p.off += header_bytes, p.len -= header_bytes + tag_bytes, true) : open_sealed(*l, p, counter))) return drop(s, &p, 1, WRN_DROP_AUTH);
+   l->stats.rx_packets++;
+   l->stats.rx_bytes += length;
+   l->stats.last_heard = s.host->now(s.host);
+   l->no_answer = 0;
+   l->local = local;
+   if (std::memcmp(l->stats.remote.ip, from.ip, 16) != 0 || l->stats.remote.port != from.port) {
+      l->stats.remote = from;
+      s.core->moved(s.host, l->handle, &from);
+   }
+   came_up(s, *l);
+   if (type == type_hello) hello(s, *l, type_answer);
+   if (type == type_data && p.len != 0) {
+      if (is(flaw::mangles) && p.len == 300) p.buf[p.off + 60] ^= 1;
+      if (is(flaw::keeps_received) && p.len > 1000 && s.kept_count < 200) {
+         s.kept[s.kept_count++] = p;
+         return;
+      }
+      const wrn_pkt copy = p;
+      s.core->deliver(s.host, l->handle, &p, 1);
+      if (is(flaw::delivers_twice)) s.core->deliver(s.host, l->handle, const_cast<wrn_pkt*>(&copy), 1);
+      return;
+   }
+   s.host->pkt_free(s.host, &p, 1);
+}
+
+void on_recv(const wrn_plugin* p, wrn_handle, wrn_pkt* pkts, uint32_t n) {
+   throw_if(flaw::throws_on_recv);
+   if (is(flaw::drops_rest) && n > 100) {
+      drop(self(p), pkts + 100, n - 100, WRN_DROP_OTHER);
+      n = 100;
+   }
+   for (uint32_t i = 0; i < n; i++)
+      receive(self(p), pkts[i]);
+}
+
+void on_writable(const wrn_plugin* p, wrn_handle) {
+   throw_if(flaw::throws_on_writable);
+   instance& s = self(p);
+   if (is(flaw::never_writable)) return;
+   for (const auto& [h, l] : s.links)
+      s.core->writable(s.host, h);
+}
+
+constexpr wrn_udp udp_table{on_bound, on_recv, on_writable};
+
+// --- the instance -----------------------------------------------------------------------------------------------------------
+
+wrn_status init(const wrn_plugin* p, wrn_error*) {
+   throw_if(flaw::throws_init);
+   instance& s = self(p);
+   const auto get = [&](const char* id) { return s.host->get_ext(s.host, id); };
+   s.conf = static_cast<const wrn_host_conf*>(get(WRN_HOST_CONF));
+   s.udp = static_cast<const wrn_host_udp*>(get(WRN_HOST_UDP));
+   s.core = static_cast<const wrn_host_link*>(get(WRN_HOST_LINK));
+   s.identity = static_cast<const wrn_host_identity*>(get(WRN_HOST_IDENTITY));
+   s.metrics = static_cast<const wrn_host_metrics*>(get(WRN_HOST_METRICS));
+   if (is(flaw::early_timer)) s.host->timer_set(s.host, &s.idle_timer, 1, 9);
+   return WRN_OK;
+}
+
+wrn_status configure(const wrn_plugin* p, const wrn_conf* conf, wrn_error* error) {
+   throw_if(flaw::throws_configure);
+   instance& s = self(p);
+   wrn_str secret{};
+   s.conf->get_int(conf, "channel", &s.channel);
+   s.conf->get_str(conf, "password", &secret);
+   if (is(flaw::logs_config_secret)) {
+      const wrn_kv field{"password", WRN_KV_STR, 0, {.s = secret}};
+      s.host->log(s.host, WRN_LOG_INFO, "configured", &field, 1);
+   }
+   if (is(flaw::refuses_range) && s.channel == 255) {
+      std::snprintf(error->text, sizeof error->text, "channel 255 is reserved");
+      return error->code = WRN_E_CONFIG;
+   }
+   if (is(flaw::refuses_silently) && s.channel == 255) return WRN_E_CONFIG;
+   if (is(flaw::wrong_type_read)) {
+      uint8_t v = 0;
+      s.conf->get_bool(conf, "channel", &v);
+   }
+   return WRN_OK;
+}
+
+wrn_status start(const wrn_plugin* p, wrn_error*) {
+   throw_if(flaw::throws_start);
+   instance& s = self(p);
+   if (is(flaw::no_restart) && ++s.extra == 2) return WRN_E_STATE;
+   s.identity->tunnel_key(s.host, &s.own);
+   const wrn_metric metric{"foreign_total", "Datagrams of nobody.", WRN_METRIC_COUNTER, 0};
+   if (s.metrics != nullptr || is(flaw::needs_undeclared)) s.foreign = s.metrics->cell(s.host, &metric);
+   if (is(flaw::opens_file)) open_file();
+   if (is(flaw::thread)) start_thread(s.host);
+   if (is(flaw::thread_calls)) start_calling_thread(s.host);
+   if (is(flaw::forgets_memory)) forget_memory();
+   if (is(flaw::shared_state)) own_state() = s.sock;
+   return WRN_OK;
+}
+
+void drain(const wrn_plugin* p, wrn_time) {
+   throw_if(flaw::throws_drain);
+   if (is(flaw::drain_forgets))
+      for (const auto& [h, l] : self(p).links)
+         l->staged.clear(), s_noop();
+   if (is(flaw::drain_forgets)) self(p).kept_count = 0, self(p).extra = 1;
+}
+
+void stop(const wrn_plugin* p) {
+   throw_if(flaw::throws_stop);
+   instance& s = self(p);
+   if (is(flaw::hangs_in_stop)) spin();
+   if (!is(flaw::leaves_timer) && s.timer != 0) s.host->timer_cancel(s.host, s.timer);
+   if (s.idle_timer != 0) s.host->timer_cancel(s.host, s.idle_timer);
+   s.timer = s.idle_timer = 0;
+   for (const auto& [h, l] : s.links)
+      if (!is(flaw::leaks_at_stop) && !(is(flaw::drain_forgets) && s.extra == 1))
+         for (wrn_pkt& staged : l->staged)
+            drop(s, &staged, 1, WRN_DROP_EXPIRED);
+   if (is(flaw::keeps_received)) s.kept_count = 0;
+   if (!is(flaw::keeps_links)) s.links.clear();
+   s.sock = 0;
+}
+
+void destroy(const wrn_plugin* p) {
+   throw_if(flaw::throws_destroy);
+   instance& s = self(p);
+   if (is(flaw::call_in_destroy)) s.host->timer_cancel(s.host, 1);
+   if (is(flaw::random_in_destroy)) s.host->random(s.host, &s.extra, sizeof s.extra);
+   if (is(flaw::forgets_instance)) return;
+   delete &s;
+}
+
+const void* get_ext(const wrn_plugin* p, const char* id) {
+   (void)p;
+   throw_if(flaw::throws_get_ext);
+   if (std::strcmp(id, WRN_EXT_TRANSPORT) == 0) return &transport_table;
+   if (std::strcmp(id, WRN_EXT_UDP) == 0 && !is(flaw::no_udp_table)) return &udp_table;
+   return nullptr;
+}
+
+void on_timer(const wrn_plugin* p, wrn_handle, uint64_t tag) {
+   instance& s = self(p);
+   throw_if(flaw::throws_on_timer);
+   const wrn_time now = s.host->now(s.host);
+   if (tag != 1) {
+      s.idle_timer = 0;
+      if (is(flaw::timer_storm)) s.host->timer_set(s.host, &s.idle_timer, now, 2);
+      if (is(flaw::slow_storm)) s.host->timer_set(s.host, &s.idle_timer, now + second / 500, 2);
+      if (is(flaw::says_down_after_close)) s.core->state(s.host, tag, WRN_LINK_DOWN, WRN_E_CLOSED);
+      return;
+   }
+   s.timer = 0;
+   bool again = false;
+   for (const auto& [h, l] : s.links) {
+      if (l->tries != 0 && l->stats.state != WRN_LINK_UP) {
+         if (is(flaw::no_retry)) continue;
+         if (++l->tries <= 60) {
+            hello(s, *l, type_hello);
+            again = true;
+         } else {
+            l->tries = 0;
+            for (wrn_pkt& staged : l->staged)
+               drop(s, &staged, 1, WRN_DROP_EXPIRED);
+            l->staged.clear();
+            set_state(s, *l, WRN_LINK_DOWN);
+         }
+      }
+      if (l->params.keepalive_s != 0) {
+         again = true;
+         if (now >= l->next_keepalive) hello(s, *l, type_answer);
+      }
+   }
+   if (is(flaw::catches_up)) // one step per second that was missed
+      for (s.extra = s.extra == 0 ? now : s.extra; s.extra < now; s.extra += second / 1000)
+         touch_memory();
+   if (again) {
+      const wrn_time jitter = is(flaw::own_jitter) ? own_state() += 1013 : is(flaw::address_jitter) ? reinterpret_cast<uintptr_t>(&s) % 99991 : 0;
+      s.host->timer_set(s.host, &s.timer, now + second + jitter, 1);
+      if (is(flaw::no_timer_no_life) && s.timer == 0) s.sock = 0;
+   }
+}
+
+void on_event(const wrn_plugin* p, const wrn_event* event) {
+   throw_if(flaw::throws_on_event);
+   instance& s = self(p);
+   if (is(flaw::unknown_event) && event->type > 70) crash();
+   if (event->type != WRN_EV_IDENTITY_CHANGED || is(flaw::old_identity)) return;
+   s.identity->tunnel_key(s.host, &s.own);
+   for (const auto& [h, l] : s.links) {
+      make_keys(s, *l);
+      set_state(s, *l, WRN_LINK_DOWN);
+   }
+}
+
+constexpr wrn_param params[] = {{"channel", WRN_P_INT, 0, is(flaw::bad_range) ? "255..0" : "0..255", is(flaw::default_outside) ? "256" : is(flaw::default_untyped) ? "\"0\"" : "0",
+                                 is(flaw::no_help) ? "" : "Nothing yet."},
+                                {"password", WRN_P_STRING, WRN_PF_SECRET, nullptr, is(flaw::default_unquoted) ? "abc" : "\"\"", "Nothing yet, either."},
+                                {nullptr, 0, 0, nullptr, nullptr, nullptr}};
+constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_UDP, WRN_HOST_LINK, is(flaw::needs_unknown) ? "warren.host.unheard-of/1" : WRN_HOST_IDENTITY, nullptr};
+constexpr wrn_plugin_desc desc{is(flaw::no_dns_id) ? "broken" : "org.warren.test.broken", "broken", "Warren", "0.1.0", "Apache-2.0", "Wrong in one way.",
+                               WRN_KIND_TRANSPORT, 0, is(flaw::unknown_caps) ? 6ull : WRN_CAP_DETERMINISTIC, params, needs};
+
+const wrn_plugin* create(const wrn_host* host, const char* id) {
+   if (!is(flaw::any_id) && std::strcmp(id, desc.id) != 0) return nullptr;
+   throw_if(flaw::throws_create);
+   auto* s = new (std::nothrow) instance;
+   if (s == nullptr) return nullptr;
+   s->host = host;
+   if (is(flaw::call_in_create)) host->random(host, &s->extra, sizeof s->extra);
+   s->plugin = {&desc, s, init, configure, start, drain, stop, destroy, get_ext, on_timer, on_event};
+   return &s->plugin;
+}
+
+} // namespace
+
+#include "module.hpp"
