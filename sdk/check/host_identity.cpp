@@ -16,8 +16,18 @@ crypto::bytes32 seed_of(const instance& who, const char* what, uint64_t generati
    return seed;
 }
 
-crypto::tunnel_key key_of(instance& who) {
-   return crypto::tunnel_key_from_secret(seed_of(who, "tunnel", who.part<identity_part>().generation));
+const crypto::tunnel_key& key_of(instance& who) {
+   struct made {
+      uint64_t generation = UINT64_MAX;
+      crypto::tunnel_key key;
+   };
+   auto& m = who.part<made>();
+   const uint64_t wanted = who.part<identity_part>().generation;
+   if (m.generation != wanted) {
+      m.key = crypto::tunnel_key_from_secret(seed_of(who, "tunnel", wanted));
+      m.generation = wanted;
+   }
+   return m.key;
 }
 
 void WRN_CALL node_id(const wrn_host* host, wrn_key* out) {
@@ -41,14 +51,10 @@ constexpr wrn_host_identity functions{node_id, tunnel_key, dh};
 } // namespace
 
 wrn_key tunnel_key_of(instance& who) {
-   auto& p = who.part<identity_part>();
-   if (!p.made || p.made_generation != p.generation) {
-      const auto key = key_of(who);
-      std::copy(key.public_key.begin(), key.public_key.end(), p.public_key.bytes);
-      p.made = true;
-      p.made_generation = p.generation;
-   }
-   return p.public_key;
+   wrn_key out{};
+   const auto& key = key_of(who).public_key;
+   std::copy(key.begin(), key.end(), out.bytes);
+   return out;
 }
 
 extern const host_table identity_table{WRN_HOST_IDENTITY, &functions, nullptr};

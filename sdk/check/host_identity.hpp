@@ -8,9 +8,6 @@ namespace warren::check {
 
 struct identity_part {
    uint64_t generation = 0; // another one, another tunnel key
-   uint64_t made_generation = 0;
-   bool made = false;
-   wrn_key public_key{};
 };
 wrn_key tunnel_key_of(instance& who);
 

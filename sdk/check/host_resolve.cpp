@@ -3,12 +3,19 @@
 #include "sdk/check/host_resolve.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 
 namespace warren::check {
 
 namespace {
 
 std::vector<wrn_addr> answer_for(const std::string& name, uint16_t port) {
+   wrn_addr literal{};
+   literal.port = port;
+   if (::inet_pton(AF_INET, name.c_str(), literal.ip) == 1) literal.family = WRN_AF_INET;
+   else if (::inet_pton(AF_INET6, name.c_str(), literal.ip) == 1) literal.family = WRN_AF_INET6;
+   literal.prefix_len = literal.family == WRN_AF_INET ? 32 : 128;
+   if (literal.family != WRN_AF_NONE) return {literal};
    uint64_t x = 0;
    for (const char c : name)
       x = mix(x ^ static_cast<uint8_t>(c));

@@ -17,7 +17,7 @@ namespace broken {
 enum class flaw {
    none,
    // the module
-   other_minor, other_major, count_lies, count_changes, desc_moves, any_id, extra_export, entry_init_fails, no_dns_id, no_help, bad_range, default_outside,
+   other_minor, other_major, count_lies, count_changes, desc_moves, any_id, entry_init_fails, no_dns_id, no_help, bad_range, default_outside,
    default_untyped, default_unquoted, needs_unknown, unknown_caps, second_missing,
    // exceptions, one for each function that the host calls
    throws_create, throws_init, throws_configure, throws_start, throws_drain, throws_stop, throws_destroy, throws_get_ext, throws_on_timer, throws_on_event,

@@ -18,6 +18,7 @@ constexpr wrn_factory factory{count, description, create};
 
 } // namespace
 
+#ifndef NO_ENTRY
 extern "C" {
 WRN_EXPORT extern const wrn_entry wrn_entry_0;
 const wrn_entry wrn_entry_0 = {
@@ -25,3 +26,7 @@ const wrn_entry wrn_entry_0 = {
       [](const char*) -> wrn_status { return is(flaw::entry_init_fails) ? WRN_E_NOMEM : WRN_OK; }, [] {},
       [](const char* id) -> const void* { return std::strcmp(id, WRN_FACTORY) == 0 ? &factory : nullptr; }};
 }
+#endif
+#ifdef EXTRA_EXPORT
+extern "C" WRN_EXPORT int acme_helper() { return 1; }
+#endif

@@ -35,9 +35,12 @@ uint64_t mix(uint64_t x) {
    return x ^ (x >> 31);
 }
 uint64_t hash(uint64_t seed, const uint8_t* at, size_t n) {
-   for (size_t i = 0; i < n; i++)
-      seed = mix(seed ^ at[i] ^ i << 8);
-   return mix(seed);
+   for (size_t i = 0; i < n; i += 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, at + i, std::min<size_t>(8, n - i));
+      seed = mix(seed ^ word) + i;
+   }
+   return mix(seed ^ n);
 }
 
 struct link {
@@ -103,8 +106,13 @@ void arm(instance& s) {
 
 void apply_stream(uint64_t key, uint64_t counter, uint8_t* at, size_t n) {
    if (is(flaw::plaintext)) return;
-   for (size_t i = 0; i < n; i++)
-      at[i] ^= static_cast<uint8_t>(mix(key ^ counter * 31 ^ i / 8) >> (i % 8 * 8));
+   for (size_t i = 0; i < n; i += 8) {
+      const uint64_t stream = mix(key ^ counter * 31 ^ i);
+      uint64_t word = 0;
+      std::memcpy(&word, at + i, std::min<size_t>(8, n - i));
+      word ^= stream;
+      std::memcpy(at + i, &word, std::min<size_t>(8, n - i));
+   }
 }
 
 void put(instance& s, link& l, wrn_pkt& p, uint8_t type) {
@@ -145,6 +153,7 @@ void hello(instance& s, link& l, uint8_t type) {
 
 void send(instance& s, link& l, wrn_pkt* pkts, uint32_t n) {
    if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return drop(s, pkts, n, WRN_DROP_NO_LINK);
+   if (is(flaw::shared_state) && own_state() == 0) return drop(s, pkts, n, WRN_DROP_OTHER);
    if (is(flaw::cuts_batches) && n > 64) {
       drop(s, pkts + 64, n - 64, WRN_DROP_OTHER);
       n = 64;
@@ -471,7 +480,7 @@ wrn_status start(const wrn_plugin* p, wrn_error*) {
    if (is(flaw::thread)) start_thread(s.host);
    if (is(flaw::thread_calls)) start_calling_thread(s.host);
    if (is(flaw::forgets_memory)) forget_memory();
-   if (is(flaw::shared_state)) own_state() = s.sock;
+   if (is(flaw::shared_state)) own_state() = 1;
    return WRN_OK;
 }
 
@@ -504,6 +513,7 @@ void destroy(const wrn_plugin* p) {
    instance& s = self(p);
    if (is(flaw::call_in_destroy)) s.host->timer_cancel(s.host, 1);
    if (is(flaw::random_in_destroy)) s.host->random(s.host, &s.extra, sizeof s.extra);
+   if (is(flaw::shared_state)) own_state() = 0;
    if (is(flaw::forgets_instance)) return;
    delete &s;
 }
