@@ -45,6 +45,18 @@ void clock_jumps(const subject& s) {
    r.home.jump(10ull * 365 * 86400 * second);
    r.home.run_for(second);
    require_alive(*r.load, "after the clock jumped ten years ahead");
+   {
+      rig starting(s); // the same while timers are what keeps it going
+      starting.home.weather.loss_percent = 100;
+      starting.load->begin();
+      starting.load->load();
+      starting.home.run_for(2500 * ms);
+      starting.home.jump(10ull * 365 * 86400 * second);
+      starting.home.run_for(second);
+      starting.home.weather = {};
+      require_alive(*starting.load, "after the clock jumped ten years ahead while nobody answered");
+      starting.down();
+   }
    for (const int64_t days : {-1, -400, 1000, -20'000}) {
       r.home.wall_shift += days * 86400 * static_cast<int64_t>(second);
       r.load->work();
@@ -83,8 +95,23 @@ void gone(const subject& s) {
    }
 }
 
+/// Ends while everything is still on its way up and nobody answers.
+void end_early(const subject& s, bool drains = false) {
+   for (uint64_t round = 0; round < 6; round++) {
+      rig r(s, {}, round);
+      r.home.weather.loss_percent = 100;
+      r.load->begin();
+      r.load->load();
+      r.home.run_for(round * 700 * ms);
+      if (drains) r.first().drain(r.home.now + second);
+      if (drains && round % 2 != 0) r.home.run_for(second);
+      r.down();
+   }
+}
+
 void left_behind(const subject& s) {
    ordinary_day(s);
+   end_early(s);
    for (uint64_t round = 0; round < 20; round++) {
       rig r(s, {}, round);
       r.load->begin();
@@ -97,6 +124,7 @@ void left_behind(const subject& s) {
 
 void packet_balance(const subject& s) {
    ordinary_day(s);
+   end_early(s);
    rig r(s);
    r.load->begin();
    r.load->load(); // nobody is up yet
@@ -138,6 +166,7 @@ void stop_under_load(const subject& s) {
 }
 
 void drain(const subject& s) {
+   end_early(s, true);
    for (uint64_t round = 0; round < 10; round++) {
       rig r(s, {}, round);
       r.load->begin();

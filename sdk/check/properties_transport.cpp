@@ -50,8 +50,10 @@ void carries(const subject& s) {
 
 void bad_network(const subject& s) {
    transport_rig r(s, false);
-   r.home.weather = {20, 10, 2 * ms, 40 * ms, 65535};
+   r.home.weather = {100, 0, 2 * ms, 2 * ms, 65535};
    r.load->begin();
+   r.links.settle(3 * second); // the first tries are lost
+   r.home.weather = {20, 10, 2 * ms, 40 * ms, 65535};
    require(r.links.settle(120 * second), "two instances do not come up within two minutes when every fifth datagram is lost");
    exchange(r, 3000, 10);
    require_intact(r);

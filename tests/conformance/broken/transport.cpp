@@ -3,9 +3,9 @@
 //
 // Its cryptography is a toy that nobody must copy: it proves keys and hides packets from the kit, not from an attacker.
 //
-//    | type 1 | first half of the sender's tunnel key 16 | counter 8 | sealed packet | tag 8 |
+//    | type 1 | the sender's tunnel key 32 | counter 8 | sealed packet | tag 8 |
 //
-// A hello carries the sender's whole tunnel key and is answered by one; whoever hears an authentic datagram is up.
+// A hello is answered by one; whoever hears an authentic datagram is up.
 #include "flaws.hpp"
 #include "warren/ext/transport.h"
 #include "warren/host/identity.h"
@@ -23,7 +23,7 @@ namespace {
 
 using namespace broken;
 
-constexpr uint32_t header_bytes = 25, tag_bytes = 8, hello_bytes = 32;
+constexpr uint32_t header_bytes = 41, tag_bytes = 8, hello_bytes = 32;
 constexpr size_t staged_max = 64;
 constexpr wrn_time second = 1'000'000'000;
 enum { type_hello = 1, type_answer = 2, type_data = 3 };
@@ -101,7 +101,8 @@ bool make_keys(instance& s, link& l) {
 }
 
 void arm(instance& s) {
-   if (s.timer == 0) s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + second, 1);
+   if (s.timer != 0) return;
+   if (s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + second, 1) != WRN_OK && is(flaw::no_timer_no_life)) s.extra = 1;
 }
 
 void apply_stream(uint64_t key, uint64_t counter, uint8_t* at, size_t n) {
@@ -123,8 +124,8 @@ void put(instance& s, link& l, wrn_pkt& p, uint8_t type) {
    apply_stream(l.key_out, l.counter, data, p.len);
    uint8_t* header = data - header_bytes;
    header[0] = type;
-   std::memcpy(header + 1, s.own.bytes, 16);
-   std::memcpy(header + 17, &l.counter, 8);
+   std::memcpy(header + 1, s.own.bytes, 32);
+   std::memcpy(header + 33, &l.counter, 8);
    p.off -= header_bytes;
    p.len += header_bytes;
    const uint64_t tag = hash(l.key_out, header, p.len);
@@ -140,7 +141,7 @@ void put(instance& s, link& l, wrn_pkt& p, uint8_t type) {
 
 void hello(instance& s, link& l, uint8_t type) {
    wrn_pkt p{};
-   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return;
+   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE || (is(flaw::no_timer_no_life) && s.extra == 1)) return;
    if (s.host->pkt_alloc(s.host, &p, 1, hello_bytes) != 1) {
       if (is(flaw::ignores_failed_alloc)) p.buf[p.off] = 1;
       return;
@@ -153,6 +154,7 @@ void hello(instance& s, link& l, uint8_t type) {
 
 void send(instance& s, link& l, wrn_pkt* pkts, uint32_t n) {
    if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return drop(s, pkts, n, WRN_DROP_NO_LINK);
+   if (is(flaw::no_timer_no_life) && s.extra == 1) return drop(s, pkts, n, WRN_DROP_OTHER);
    if (is(flaw::shared_state) && own_state() == 0) return drop(s, pkts, n, WRN_DROP_OTHER);
    if (is(flaw::cuts_batches) && n > 64) {
       drop(s, pkts + 64, n - 64, WRN_DROP_OTHER);
@@ -358,14 +360,13 @@ bool open_sealed(link& l, wrn_pkt& p, uint64_t counter) {
 link* sender(instance& s, const wrn_pkt& p) {
    const uint8_t* at = p.buf + p.off;
    for (const auto& [h, l] : s.links)
-      if (std::memcmp(l->params.tunnel_key.bytes, at + 1, 16) == 0) return l.get();
-   if (is(flaw::accepts_strangers) && !s.links.empty()) {
-      // Takes the datagram as if it came from somebody it knows.
-      link& any = *s.links.begin()->second;
-      wrn_key shared{}, key = any.params.tunnel_key;
-      std::memcpy(key.bytes, at + 1, 16);
-      (void)shared;
-      return &any;
+      if (std::memcmp(l->params.tunnel_key.bytes, at + 1, 32) == 0) return l.get();
+   if (is(flaw::accepts_strangers) && !s.links.empty()) { // asks nobody, and says that it was somebody else
+      auto made = std::make_unique<link>();
+      made->handle = s.links.begin()->second->handle;
+      made->params = s.links.begin()->second->params;
+      std::memcpy(made->params.tunnel_key.bytes, at + 1, 32);
+      if (make_keys(s, *made)) return (s.links[UINT64_MAX - s.extra++] = std::move(made)).get();
    }
    return nullptr;
 }
@@ -377,7 +378,7 @@ void receive(instance& s, wrn_pkt& p) {
    if (p.len < header_bytes + tag_bytes) return drop(s, &p, 1, WRN_DROP_MALFORMED);
    const uint8_t type = p.buf[p.off];
    uint64_t counter = 0;
-   std::memcpy(&counter, p.buf + p.off + 17, 8);
+   std::memcpy(&counter, p.buf + p.off + 33, 8);
    link* l = sender(s, p);
    const wrn_addr from = p.addr;
    const uint32_t local = p.local, length = p.len;
@@ -385,8 +386,7 @@ void receive(instance& s, wrn_pkt& p) {
       if (s.foreign != nullptr) ++*s.foreign;
       return drop(s, &p, 1, WRN_DROP_NO_LINK);
    }
-   const bool stranger = std::memcmp(l->params.tunnel_key.bytes, p.buf + p.off + 1, 16) != 0;
-   if (!(stranger ? (p.off += header_bytes, p.len -= header_bytes + tag_bytes, true) : open_sealed(*l, p, counter))) return drop(s, &p, 1, WRN_DROP_AUTH);
+   if (!open_sealed(*l, p, counter)) return drop(s, &p, 1, WRN_DROP_AUTH);
    l->stats.rx_packets++;
    l->stats.rx_bytes += length;
    l->stats.last_heard = s.host->now(s.host);
@@ -399,7 +399,7 @@ void receive(instance& s, wrn_pkt& p) {
    came_up(s, *l);
    if (type == type_hello) hello(s, *l, type_answer);
    if (type == type_data && p.len != 0) {
-      if (is(flaw::mangles) && p.len == 300) p.buf[p.off + 60] ^= 1;
+      if (is(flaw::mangles) && p.len % 16 == 12) p.buf[p.off + 60] ^= 1;
       if (is(flaw::keeps_received) && p.len > 1000 && s.kept_count < 200) {
          s.kept[s.kept_count++] = p;
          return;
@@ -564,7 +564,6 @@ void on_timer(const wrn_plugin* p, wrn_handle, uint64_t tag) {
    if (again) {
       const wrn_time jitter = is(flaw::own_jitter) ? own_state() += 1013 : is(flaw::address_jitter) ? reinterpret_cast<uintptr_t>(&s) % 99991 : 0;
       s.host->timer_set(s.host, &s.timer, now + second + jitter, 1);
-      if (is(flaw::no_timer_no_life) && s.timer == 0) s.sock = 0;
    }
 }
 
