@@ -224,8 +224,13 @@ void bulk_channel::on_segment(std::span<const uint8_t> body, uint64_t now, bulk_
       // older one is late.
       if (in_.active && static_cast<int32_t>(transfer - in_.transfer) < 0) return;
       if (!sink.takes(channel)) return answer(ack_refused);
-      in_ = {true, channel, transfer, std::vector<uint8_t>(total),
-             std::vector<bool>(segments_of(total)), 0, now};
+      in_ = {true,
+             channel,
+             transfer,
+             std::vector<uint8_t>(total),
+             std::vector<bool>(segments_of(total)),
+             0,
+             now};
    }
    in_.heard = now;
    if (!in_.there[index]) {

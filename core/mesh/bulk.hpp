@@ -41,9 +41,11 @@ class bulk_channel {
 
    /// `random` starts the transfer numbers and is the epoch.
    explicit bulk_channel(uint64_t random)
-       : next_transfer_(static_cast<uint32_t>(random)), epoch_(static_cast<uint32_t>(random >> 32)) {}
+       : next_transfer_(static_cast<uint32_t>(random)),
+         epoch_(static_cast<uint32_t>(random >> 32)) {}
 
-   /// Copies the bytes; WRN_E_LIMIT when waiting_max wait. `owner` and `tag` come back by on_sent().
+   /// Copies the bytes; WRN_E_LIMIT when waiting_max wait. `owner` and `tag` come back by
+   /// on_sent().
    wrn_status send(uint32_t channel, std::span<const uint8_t> bytes, uint64_t owner, uint64_t tag,
                    uint64_t now);
    void on_segment(std::span<const uint8_t> body, uint64_t now, bulk_sink& sink);

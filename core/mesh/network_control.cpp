@@ -21,9 +21,8 @@ void network::request(const plugin_request& what,
    for (const auto& d : plugins_)
       if (what.plugin == d->desc().name) found = d.get();
    if (found == nullptr)
-      return done(fail(errc::not_found,
-                       "no plugin '" + what.plugin + "' in " + name_ +
-                             "; 'warren status' shows which run"));
+      return done(fail(errc::not_found, "no plugin '" + what.plugin + "' in " + name_ +
+                                              "; 'warren status' shows which run"));
    const auto* table = found->ext<wrn_control>(WRN_EXT_CONTROL);
    if (table == nullptr)
       return done(fail(errc::unsupported, "plugin '" + what.plugin + "' answers no requests"));
@@ -32,8 +31,7 @@ void network::request(const plugin_request& what,
    if (requests_.size() >= base::limits::plugin_requests_max)
       return done(fail(errc::limit, "too many requests wait for plugins"));
    const uint64_t handle = next_handle_++;
-   requests_.emplace(handle,
-                     pending_request{found, shard_.now() + patience, std::move(done)});
+   requests_.emplace(handle, pending_request{found, shard_.now() + patience, std::move(done)});
    want_maintenance();
    const auto text = [](const std::string& s) { return wrn_str{s.data(), s.size()}; };
    const wrn_request asked{text(what.method), text(what.path), text(what.body)};

@@ -109,7 +109,8 @@ wrn_status network::send_bulk(plugin::instance& from, uint64_t handle,
    });
    if (waiting + bytes.size() > limits::bulk_bytes_max) return WRN_E_LIMIT;
    if (!p->bulk) p->bulk = make_bulk();
-   const wrn_status status = p->bulk->send(channel_of(from), bytes, name_of(from), tag, shard_.now());
+   const wrn_status status =
+         p->bulk->send(channel_of(from), bytes, name_of(from), tag, shard_.now());
    if (status == WRN_OK) want_bulk(shard_.now());
    return status;
 }

@@ -3,8 +3,8 @@
 //
 // A link over the overlay is an ordinary link of the transport whose remote address is a path of
 // ours: the transport seals for the far end, so that a relay sees and can forge nothing. Overlay
-// datagrams are moved by run_later() only, at top level: a transport's send may come from inside its
-// own receive.
+// datagrams are moved by run_later() only, at top level: a transport's send may come from inside
+// its own receive.
 #include "core/mesh/network.hpp"
 
 #include "core/base/address.hpp"
@@ -64,9 +64,9 @@ void network::number_peers() {
          return;
       }
       if (peer* other = peers_.find(it->second)) other->number = 0;
-      base::log::warn("overlay_address_taken", {{"network", name_},
-                                                {"peer", p.settings.name},
-                                                {"number", uint64_t{number}}});
+      base::log::warn(
+            "overlay_address_taken",
+            {{"network", name_}, {"peer", p.settings.name}, {"number", uint64_t{number}}});
    });
 }
 
@@ -94,7 +94,8 @@ wrn_status network::publish(plugin::instance& from, std::span<const wrn_route> r
       if (p.ways.empty()) return;
       if (!p.tunnel_key && p.ask_at != 0) p.ask_at = shard_.now();
       for (auto& l : p.links)
-         if (l->state == WRN_LINK_CONNECTING && l->remote.family == WRN_AF_NONE) l->connecting_since = 0;
+         if (l->state == WRN_LINK_CONNECTING && l->remote.family == WRN_AF_NONE)
+            l->connecting_since = 0;
    });
    want_maintenance();
    return WRN_OK;
@@ -143,8 +144,8 @@ void network::take_overlay_path(link& l) {
 /// and what the transport adds, in the steps in which transports pad.
 uint32_t network::overlay_mtu(const link& l) const {
    constexpr uint32_t padding = 16;
-   const uint32_t room = settings_.mtu - static_cast<uint32_t>(frame_header_bytes) -
-                         l.via->limits.overhead;
+   const uint32_t room =
+         settings_.mtu - static_cast<uint32_t>(frame_header_bytes) - l.via->limits.overhead;
    return room / padding * padding;
 }
 
@@ -173,12 +174,12 @@ std::span<wrn_pkt> network::fitting(peer& p, const link& l, std::span<wrn_pkt> p
    return packets.first(kept);
 }
 
-/// Datagrams of a transport for paths of ours leave the batch and wait; the rest moves to the front.
+/// Datagrams of a transport for paths of ours leave the batch and wait; the rest moves to the
+/// front.
 std::span<const wrn_pkt> network::take_overlay(transport& t, std::span<const wrn_pkt> packets,
                                                std::vector<wrn_pkt>& rest) {
-   const bool any = std::any_of(packets.begin(), packets.end(), [](const wrn_pkt& p) {
-      return p.addr.family == WRN_AF_PATH;
-   });
+   const bool any = std::any_of(packets.begin(), packets.end(),
+                                [](const wrn_pkt& p) { return p.addr.family == WRN_AF_PATH; });
    if (!any) return packets;
    for (const wrn_pkt& packet : packets) {
       if (packet.addr.family != WRN_AF_PATH) {

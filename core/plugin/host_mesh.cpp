@@ -1,5 +1,5 @@
-// The host tables about the mesh: members, messages, ways, requests, statements. The network does the
-// work; what a plugin hands over is checked here.
+// The host tables about the mesh: members, messages, ways, requests, statements. The network does
+// the work; what a plugin hands over is checked here.
 #include "core/plugin/host_tables.hpp"
 #include "core/plugin/instance.hpp"
 
@@ -68,9 +68,9 @@ struct mesh_tables {
    /// What is signed: see the header. Nothing for a type that could be taken for another text.
    static base::result<std::vector<uint8_t>> statement(const wrn_host* host, wrn_str type,
                                                        wrn_bytes bytes) {
-      const bool printable = type.ptr != nullptr && type.len >= 1 && type.len <= 64 &&
-                             std::all_of(type.ptr, type.ptr + type.len,
-                                         [](char c) { return c > ' ' && c < 127; });
+      const bool printable =
+            type.ptr != nullptr && type.len >= 1 && type.len <= 64 &&
+            std::all_of(type.ptr, type.ptr + type.len, [](char c) { return c > ' ' && c < 127; });
       if (!printable || !whole(bytes)) return base::fail(base::errc::invalid, "type");
       if (bytes.len > WRN_STATEMENT_MAX) return base::fail(base::errc::limit, "size");
       std::vector<uint8_t> out;
