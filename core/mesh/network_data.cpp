@@ -81,7 +81,8 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
       const auto ip = route::parse_ip(data_of(packets[i]));
       peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
       drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
-      if (owner != nullptr && ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) {
+      if (owner != nullptr && ((ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) ||
+                               is_own_stream(*owner, *ip))) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
@@ -284,12 +285,12 @@ void network::on_writable(io::udp_socket& socket) {
 
 uint32_t network::udp_room(plugin::instance& from, uint64_t sock) {
    transport* t = transport_of(from);
-   return t != nullptr && t->sock == sock ? t->bound->socket->room() : 0;
+   return t != nullptr && sock != 0 && t->sock == sock ? t->bound->socket->room() : 0;
 }
 
 void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) {
    transport* t = transport_of(from);
-   if (t != nullptr && t->sock == sock)
+   if (t != nullptr && sock != 0 && t->sock == sock)
       t->bound->socket->send(packets);
    else
       drop_all(nullptr, packets, drop_reason::no_link);
@@ -297,7 +298,7 @@ void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wr
 
 wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) {
    transport* t = transport_of(from);
-   if (t == nullptr || t->sock != sock) return WRN_E_NOT_FOUND;
+   if (t == nullptr || sock == 0 || t->sock != sock) return WRN_E_NOT_FOUND;
    out = t->bound->socket->local();
    return WRN_OK;
 }
