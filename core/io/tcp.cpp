@@ -45,9 +45,8 @@ base::error describe(int error, const wrn_addr& remote) {
 
 } // namespace
 
-base::result<std::unique_ptr<kernel_tcp>> kernel_tcp::connect(reactor& loop, const wrn_addr& to,
-                                                              tcp_stream_sink& sink,
-                                                              uint32_t mark) {
+base::result<std::unique_ptr<kernel_tcp>>
+kernel_tcp::connect(reactor& loop, const wrn_addr& to, tcp_stream_sink& sink, uint32_t mark) {
    const int domain = to.family == WRN_AF_INET ? AF_INET : AF_INET6;
    const int fd = ::socket(domain, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
    if (fd < 0)
@@ -70,8 +69,8 @@ base::result<std::unique_ptr<kernel_tcp>> kernel_tcp::connect(reactor& loop, con
    return made;
 }
 
-base::result<std::unique_ptr<kernel_tcp>>
-kernel_tcp::adopt(reactor& loop, int fd, const wrn_addr& remote, uint32_t mark) {
+base::result<std::unique_ptr<kernel_tcp>> kernel_tcp::adopt(reactor& loop, int fd,
+                                                            const wrn_addr& remote, uint32_t mark) {
    set_options(fd, mark);
    std::unique_ptr<kernel_tcp> made(new kernel_tcp(loop, fd, remote));
    if (auto ok = loop.watch(fd, EPOLLIN, *made); !ok) return ok.error();

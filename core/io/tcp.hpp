@@ -31,7 +31,8 @@ class kernel_tcp final : public tcp_stream, private ready_sink {
    wrn_addr remote() const override { return remote_; }
 
  private:
-   kernel_tcp(reactor& loop, int fd, const wrn_addr& remote) : loop_(loop), remote_(remote), fd_(fd) {}
+   kernel_tcp(reactor& loop, int fd, const wrn_addr& remote)
+       : loop_(loop), remote_(remote), fd_(fd) {}
    void on_ready(int fd, uint32_t events) override;
    void step(uint32_t events, const bool& destroyed);
    bool finish_connecting(uint32_t events);

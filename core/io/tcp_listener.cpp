@@ -47,9 +47,9 @@ void kernel_tcp_listener::close_sockets() {
 base::result<void> kernel_tcp_listener::open_sockets(const wrn_addr& bind) {
    const bool both = bind.family == WRN_AF_INET6 && is_any(bind);
    const int tries = both && bind.port == 0 ? same_port_tries : 1;
-   base::error last = base::fail(base::errc::unsupported,
-                                 "cannot listen on TCP " + base::format_endpoint(bind) +
-                                       ": this machine has no such protocol");
+   base::error last =
+         base::fail(base::errc::unsupported, "cannot listen on TCP " + base::format_endpoint(bind) +
+                                                   ": this machine has no such protocol");
    for (int i = 0; i < tries; i++) {
       bind_ = bind;
       auto first = open_socket(bind);

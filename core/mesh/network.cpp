@@ -26,7 +26,8 @@ bool same_listen(const std::optional<wrn_addr>& a, const std::optional<wrn_addr>
 
 /// Both live on the same: datagrams, streams, or both.
 bool same_kind(const transport& a, const transport& b) {
-   return (a.udp != nullptr) == (b.udp != nullptr) && (a.stream != nullptr) == (b.stream != nullptr);
+   return (a.udp != nullptr) == (b.udp != nullptr) &&
+          (a.stream != nullptr) == (b.stream != nullptr);
 }
 
 bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
@@ -301,8 +302,7 @@ void network::commit(plan& wanted, staged& next,
       for (auto& t : transports_)
          t->instance->event(WRN_EV_IDENTITY_CHANGED);
    for (size_t i = 0; i < transports_.size(); i++)
-      if (next.kept_transports[i] == SIZE_MAX)
-         tell_sockets(*transports_[i]);
+      if (next.kept_transports[i] == SIZE_MAX) tell_sockets(*transports_[i]);
 
    // Peers that were there before meet the new discovery; commit_peers() then tells everybody about
    // new and changed ones.

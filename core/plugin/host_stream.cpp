@@ -166,8 +166,7 @@ void streams::entry::on_connected(io::tcp_stream&, const base::result<void>& out
    std::unique_ptr<entry> gone;
    if (!outcome || !all.owner_.active()) gone = all.erase(mine);
    connected = true;
-   if (all.owner_.active())
-      all.table()->on_connected(all.owner_.get(), mine, status_of(outcome));
+   if (all.owner_.active()) all.table()->on_connected(all.owner_.get(), mine, status_of(outcome));
 }
 
 void streams::entry::on_read(io::tcp_stream&, std::span<const uint8_t> bytes) {

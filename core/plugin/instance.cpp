@@ -75,10 +75,10 @@ bool instance::complete() const {
    const auto* s = ext<wrn_stream>(WRN_EXT_STREAM);
    if (t == nullptr || (u == nullptr && s == nullptr)) return false;
    if (u != nullptr && (u->on_bound == nullptr || u->on_recv == nullptr)) return false;
-   if (s != nullptr && (s->on_listening == nullptr || s->on_accept == nullptr ||
-                        s->on_connected == nullptr || s->on_read == nullptr ||
-                        s->on_read_end == nullptr || s->on_writable == nullptr ||
-                        s->on_closed == nullptr))
+   if (s != nullptr &&
+       (s->on_listening == nullptr || s->on_accept == nullptr || s->on_connected == nullptr ||
+        s->on_read == nullptr || s->on_read_end == nullptr || s->on_writable == nullptr ||
+        s->on_closed == nullptr))
       return false;
    return t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
           t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&

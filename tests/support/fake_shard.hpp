@@ -97,8 +97,8 @@ class fake_shard final : public io::shard {
                                                           bool offload = true) override;
    base::result<std::unique_ptr<io::tun_device>> open_tun(const io::tun_options& options,
                                                           io::tun_sink& sink) override;
-   base::result<std::unique_ptr<io::tcp_listener>>
-   listen_tcp(const wrn_addr& bind, io::tcp_listener_sink& sink) override;
+   base::result<std::unique_ptr<io::tcp_listener>> listen_tcp(const wrn_addr& bind,
+                                                              io::tcp_listener_sink& sink) override;
    base::result<std::unique_ptr<io::tcp_stream>> connect_tcp(const wrn_addr& to,
                                                              io::tcp_stream_sink& sink) override;
    void resolve(std::string name, uint16_t port, std::weak_ptr<void> alive,

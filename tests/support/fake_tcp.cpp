@@ -314,8 +314,8 @@ fake_shard::listen_tcp(const wrn_addr& bind, io::tcp_listener_sink& sink) {
          std::make_unique<fake_tcp_listener>(*this, local, sink));
 }
 
-base::result<std::unique_ptr<io::tcp_stream>>
-fake_shard::connect_tcp(const wrn_addr& to, io::tcp_stream_sink& sink) {
+base::result<std::unique_ptr<io::tcp_stream>> fake_shard::connect_tcp(const wrn_addr& to,
+                                                                      io::tcp_stream_sink& sink) {
    auto wire = std::make_shared<fake_tcp_wire>(network_);
    auto& caller = wire->ends[0];
    caller.shard = this;
