@@ -1,8 +1,10 @@
 // Goal: warren.host.stream/1 is what sdk/include/warren/host/stream.h promises: every error, stale
 // handles, limits, both halves of an end, pauses, and nothing left after stop(). Method: a node
 // with a transport that does what the test says, against bare sockets of another node.
+#include "core/base/address.hpp"
+#include "tests/support/fake_tcp.hpp"
 #include "tests/support/mesh_world.hpp"
-#include "tests/support/stream_cases.hpp"
+#include "tests/support/stream_collector.hpp"
 #include "warren/sdk.hpp"
 
 #include <gmock/gmock.h>
@@ -17,7 +19,8 @@ using ::testing::IsEmpty;
 
 /// Writes down what it is told. One living instance at a time, plus one that is being replaced.
 struct stream_probe final : sdk::plugin_base<stream_probe> {
-   static constexpr sdk::info about{.id = "org.warren.test.stream", .name = "probe"};
+   static constexpr sdk::info about{
+         .id = "org.warren.test.stream", .name = "probe", .summary = "Does what the test says."};
    static constexpr uint32_t kind = WRN_KIND_TRANSPORT;
    static constexpr const char* needs[] = {WRN_HOST_STREAM, nullptr};
    static inline stream_probe* it = nullptr;
@@ -146,7 +149,7 @@ struct stream_host : ::testing::Test {
    stream_host() {
       stream_probe::with_udp = stream_probe::incomplete = stream_probe::closes_in_stop = false;
       auto wrapped = plugin::module::wrap(sdk::module_of<stream_probe>::entry, "probe");
-      EXPECT_TRUE(wrapped);
+      EXPECT_TRUE(wrapped) << wrapped.error().text;
       world.plugins.add(*wrapped);
       a.settings.transports.front().plugin = "probe";
       a.settings.transports.front().listen = *base::parse_endpoint("[::]:700");
@@ -254,7 +257,7 @@ TEST_F(stream_host, dialled_stream_goes_through_its_whole_life) {
    EXPECT_EQ(it().table().remote(it().host(), h, &at), WRN_OK);
    EXPECT_EQ(base::format_endpoint(at), "192.0.2.99:9");
    EXPECT_THAT(it().heard, IsEmpty());
-   ASSERT_TRUE(world.until([&] { return !server.accepted.empty(); }, 1));
+   ASSERT_TRUE(world.until([&] { return !it().heard.empty(); }, 1));
    stream_collector& other = *server.accepted.front();
    EXPECT_EQ(it().write(h, "hello"), 5u);
    EXPECT_TRUE(world.until([&] { return other.text() == "hello"; }, 1));
@@ -268,7 +271,7 @@ TEST_F(stream_host, dialled_stream_goes_through_its_whole_life) {
    EXPECT_EQ(it().table().shutdown(it().host(), h), WRN_OK);
    EXPECT_EQ(it().table().shutdown(it().host(), h), WRN_OK);
    EXPECT_EQ(it().write(h, "no more", WRN_E_CLOSED), 0u);
-   ASSERT_TRUE(world.until([&] { return it().heard.size() == 3; }, 1));
+   ASSERT_TRUE(world.until([&] { return it().heard.size() == 3 && other.closed; }, 1));
    EXPECT_THAT(it().heard, ElementsAre("connected 0", "end", "closed 0"));
    EXPECT_EQ(it().in_callback, WRN_E_NOT_FOUND) << "stale already inside on_closed()";
    EXPECT_EQ(other.text(), "hellostill here");
@@ -385,7 +388,7 @@ TEST_F(stream_host, limit_of_streams_refuses_calls_and_keeps_callers_waiting) {
    const wrn_handle first = connected();
    for (size_t i = 1; i < limits::streams_per_plugin_max; i++)
       it().dial("192.0.2.99:9");
-   world.run_ms(1000);
+   world.run_ms(30'000); // the queue of the other side is shorter than that
    it().dial(*base::parse_endpoint("192.0.2.99:9"), WRN_E_LIMIT);
    it().heard.clear();
    call(client);

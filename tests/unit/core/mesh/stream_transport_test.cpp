@@ -6,7 +6,7 @@
 #include "core/base/limits.hpp"
 #include "tests/support/fake_tcp.hpp"
 #include "tests/support/mesh_world.hpp"
-#include "tests/support/stream_cases.hpp"
+#include "tests/support/stream_collector.hpp"
 #include "warren/cpp/stream_values.hpp"
 
 namespace warren::mesh {
@@ -46,7 +46,7 @@ TEST_F(stream_mesh, first_packet_makes_the_connection_and_both_families_pass_bot
    EXPECT_EQ(a.shard.streams(), 1u);
    EXPECT_EQ(b.shard.streams(), 1u);
    EXPECT_TRUE(a.saw("peer.up"));
-   EXPECT_EQ(a.peer(b).state, "up");
+   EXPECT_EQ(a.peer(b).state, peer_state::up);
 }
 
 TEST_F(stream_mesh, many_packets_arrive_all_and_in_order_over_a_lossy_path) {
@@ -91,7 +91,7 @@ TEST_F(stream_mesh, both_sides_dial_at_once_and_end_with_one_connection) {
       }
       EXPECT_EQ(one.shard.streams(), 1u) << "seed " << seed;
       EXPECT_EQ(two.shard.streams(), 1u) << "seed " << seed;
-      EXPECT_EQ(one.peer(two).state, "up");
+      EXPECT_EQ(one.peer(two).state, peer_state::up);
       EXPECT_FALSE(one.saw("peer.down")) << "seed " << seed;
    }
 }
@@ -104,7 +104,7 @@ TEST_F(stream_mesh, peer_that_stops_is_told_at_once_and_found_again_when_it_is_b
    world.run_ms(3000);
    ASSERT_TRUE(b.apply());
    // a tries again by itself, since it had traffic a moment ago.
-   EXPECT_TRUE(world.until([&] { return b.peer(a).state == "up"; }, 60));
+   EXPECT_TRUE(world.until([&] { return b.peer(a).state == peer_state::up; }, 60));
    expect_passes(b, a, 2);
    expect_passes(a, b, 3);
    EXPECT_EQ(a.shard.streams(), 1u);
@@ -116,9 +116,9 @@ TEST_F(stream_mesh, silent_path_is_noticed_by_who_sends_and_mended_when_it_is_ba
    block(true);
    a.send(b, 2);
    EXPECT_TRUE(world.until([&] { return a.saw("peer.down"); }, 60));
-   EXPECT_TRUE(b.peer(a).state == "up") << "it sent nothing and heard nothing";
+   EXPECT_TRUE(b.peer(a).state == peer_state::up) << "it sent nothing and heard nothing";
    block(false);
-   EXPECT_TRUE(world.until([&] { return a.peer(b).state == "up"; }, 120));
+   EXPECT_TRUE(world.until([&] { return a.peer(b).state == peer_state::up; }, 120));
    expect_passes(a, b, 3);
    expect_passes(b, a, 4);
    world.run_ms(15'000);
@@ -133,7 +133,8 @@ TEST_F(stream_mesh, attempts_become_rare_and_end_when_nobody_wants_the_link) {
    world.run_ms(200'000);
    const uint64_t dials = a.events.size() - before;
    EXPECT_LT(dials, 20u);
-   EXPECT_NE(a.peer(b).state, "connecting") << "given up after 90 seconds without traffic";
+   EXPECT_NE(a.peer(b).state, peer_state::connecting)
+         << "given up after 90 seconds without traffic";
    EXPECT_GE(a.drops("expired"), 1u);
    EXPECT_EQ(a.shard.streams(), 0u);
 }
@@ -144,7 +145,7 @@ TEST_F(stream_mesh, keepalive_makes_the_connection_alone_and_keeps_it_speaking) 
    a.settings.peers.front().keepalive_s = 2;
    ASSERT_TRUE(b.apply());
    ASSERT_TRUE(a.apply());
-   EXPECT_TRUE(world.until([&] { return a.peer(b).state == "up"; }, 5));
+   EXPECT_TRUE(world.until([&] { return a.peer(b).state == peer_state::up; }, 5));
    uint64_t segments = 0;
    world.net.set_tap([&](const support::wire_view& v) { segments += v.data.size() == 2; });
    world.run_ms(10'100);
@@ -153,9 +154,9 @@ TEST_F(stream_mesh, keepalive_makes_the_connection_alone_and_keeps_it_speaking) 
    expect_passes(b, a, 1);
    // The connection is lost without a word: the next keepalives find out, and it is made anew.
    block(true);
-   EXPECT_TRUE(world.until([&] { return a.peer(b).state != "up"; }, 60));
+   EXPECT_TRUE(world.until([&] { return a.peer(b).state != peer_state::up; }, 60));
    block(false);
-   EXPECT_TRUE(world.until([&] { return a.peer(b).state == "up"; }, 120));
+   EXPECT_TRUE(world.until([&] { return a.peer(b).state == peer_state::up; }, 120));
 }
 
 TEST_F(stream_mesh, node_without_an_endpoint_answers_over_the_connection_it_was_called_by) {
@@ -256,7 +257,7 @@ TEST_F(stream_mesh, answer_of_another_node_than_the_dialled_one_is_refused) {
    ASSERT_TRUE(c.apply());
    a.send(b, 1);
    world.run_ms(3000);
-   EXPECT_NE(a.peer(b).state, "up");
+   EXPECT_NE(a.peer(b).state, peer_state::up);
    EXPECT_EQ(c.received(1), 0u);
 }
 
