@@ -58,6 +58,8 @@ class daemon final : public control::backend {
    void status(const std::string& network, control::reply<mesh::network_status> done) override;
    void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
              control::reply<mesh::ping_result> done) override;
+   void ask_plugin(const std::string& network, mesh::plugin_request what,
+                   control::reply<mesh::plugin_answer> done) override;
    void reload(control::reply<control::reload_report> done) override;
    base::result<void> set_log_level(log::level level) override;
    std::vector<control::plugin_info> plugins() override;
@@ -159,7 +161,7 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
                                          "' has this node's own id");
    plan.identity = std::make_shared<const trust::identity>(std::move(*identity));
    const auto create =
-         [&](uint32_t kind, const std::vector<config::plugin_use>& uses,
+         [&](const std::vector<config::plugin_use>& uses,
              const std::vector<config::plugin_use>& kept,
              std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
       std::vector<bool> taken(kept.size(), false);
@@ -172,7 +174,7 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
             taken[same] = true;
             continue;
          }
-         auto found = registry_.find(kind, use.plugin);
+         auto found = registry_.find(use.kind, use.plugin);
          if (!found) return found.error();
          auto made = plugin::instance::create(*found, use, wanted.name, *loop_, *plan.identity);
          if (!made) return made.error();
@@ -180,21 +182,19 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
       }
       return {};
    };
-   std::vector<config::plugin_use> kept_transports, kept_discovery;
+   std::vector<config::plugin_use> kept_transports, kept_plugins;
    if (now != nullptr) {
       const auto works = [&](const config::plugin_use& use) {
          return std::find(now->failed.begin(), now->failed.end(), use.plugin) == now->failed.end();
       };
       std::copy_if(now->settings.transports.begin(), now->settings.transports.end(),
                    std::back_inserter(kept_transports), works);
-      std::copy_if(now->settings.discovery.begin(), now->settings.discovery.end(),
-                   std::back_inserter(kept_discovery), works);
+      std::copy_if(now->settings.plugins.begin(), now->settings.plugins.end(),
+                   std::back_inserter(kept_plugins), works);
    }
-   if (auto ok = create(WRN_KIND_TRANSPORT, wanted.transports, kept_transports, plan.transports);
-       !ok)
+   if (auto ok = create(wanted.transports, kept_transports, plan.transports); !ok)
       return ok.error();
-   if (auto ok = create(WRN_KIND_DISCOVERY, wanted.discovery, kept_discovery, plan.discovery); !ok)
-      return ok.error();
+   if (auto ok = create(wanted.plugins, kept_plugins, plan.plugins); !ok) return ok.error();
    return plan;
 }
 
@@ -433,6 +433,19 @@ void daemon::ping(const std::string& name, std::string target, size_t bytes, uin
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
 }
 
+void daemon::ask_plugin(const std::string& name, mesh::plugin_request what,
+                        control::reply<mesh::plugin_answer> done) {
+   const auto it = networks_.find(name);
+   if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
+   mesh::network* network = it->second.network.get();
+   const bool posted = loop_->post([this, network, done, what = std::move(what)] {
+      network->request(what, [this, done](base::result<mesh::plugin_answer> r) {
+         asio::post(context_, [done, r = std::move(r)]() mutable { done(std::move(r)); });
+      });
+   });
+   if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
+}
+
 void daemon::reload(control::reply<control::reload_report> done) {
    auto loaded = load();
    if (!loaded.ok()) {
@@ -482,7 +495,7 @@ base::result<void> daemon::set_log_level(log::level level) {
 std::vector<control::plugin_info> daemon::plugins() {
    std::vector<control::plugin_info> out;
    for (const auto& p : registry_.all())
-      out.push_back({p.desc->name, std::string(plugin::kind_name(p.desc->kind)), p.desc->id,
+      out.push_back({p.desc->name, std::string(config::kind_name(p.desc->kind)), p.desc->id,
                      p.desc->version, p.desc->license, p.desc->summary, p.from->path(), p.desc});
    return out;
 }

@@ -84,6 +84,27 @@ inline constexpr size_t link_queue_max = 256;
 /// segments of a few connections.
 inline constexpr size_t key_queue_max = 32;
 
+/// Messages of plugins waiting to leave or to be handed over, per network and direction: a batch or
+/// two of each neighbour.
+inline constexpr size_t messages_max = 512;
+
+/// Bulk messages waiting in one network, in bytes: sixteen of the largest.
+inline constexpr size_t bulk_bytes_max = 16 << 20;
+
+/// Datagrams on their way through the mesh that wait for their turn in one network: what one batch
+/// of reads can bring from a few members at once. More is dropped, as a router drops.
+inline constexpr size_t transit_max = 512;
+
+/// Ways to one member, and in one table of a routing plugin.
+inline constexpr size_t ways_per_member_max = 4;
+inline constexpr size_t ways_max = 16384;
+
+/// Members an overlay datagram may pass: twice the width of any mesh that people build by hand.
+inline constexpr unsigned overlay_hops_max = 16;
+
+/// Requests of the control API that plugins of one network have not answered.
+inline constexpr size_t plugin_requests_max = 64;
+
 /// Closures posted to a shard from other threads and not yet run.
 inline constexpr size_t posts_max = 1024;
 

@@ -121,7 +121,9 @@ class network_reader {
       if (const toml::table* t = in.table("network")) read_network(*t, n);
       if (const toml::table* t = in.table("node")) read_node(*t, n);
       n.transports = read_uses(in.tables("transport"), WRN_KIND_TRANSPORT, table);
-      n.discovery = read_uses(in.tables("discovery"), WRN_KIND_DISCOVERY, table);
+      for (const uint32_t kind : {WRN_KIND_DISCOVERY, WRN_KIND_ROUTING, WRN_KIND_SERVICE})
+         for (plugin_use& use : read_uses(in.tables(std::string(kind_name(kind))), kind, table))
+            n.plugins.push_back(std::move(use));
       for (const toml::table* t : in.tables("peer"))
          read_peer(*t, n);
       in.finish();
@@ -165,18 +167,26 @@ class network_reader {
          else
             errors_.add(item.where, a.error().text);
       }
+      for (const auto& item : in.strings("roles")) {
+         if (item.value == "relay")
+            n.relay = true;
+         else
+            errors_.add(item.where, "\"" + item.value + "\" is not a role; expected \"relay\"");
+      }
       in.finish();
    }
 
-   /// The words of a kind whose sub-tables may stand in a [[transport]] or [[discovery]].
+   /// The tables of one kind, such as [[transport]]; a sub-table may stand there for every word of
+   /// the kind.
    std::vector<plugin_use> read_uses(const std::vector<const toml::table*>& tables, uint32_t kind,
                                      const toml::table& whole) {
       const bool transport = kind == WRN_KIND_TRANSPORT;
-      const std::string name = transport ? "[[transport]]" : "[[discovery]]";
+      const std::string name = "[[" + std::string(kind_name(kind)) + "]]";
       std::vector<plugin_use> uses;
       for (const toml::table* t : tables) {
          table_reader in(*t, name, errors_);
          plugin_use use;
+         use.kind = kind;
          use.where = in.where();
          if (auto v = in.string("plugin")) {
             use.plugin = *v;
@@ -221,8 +231,10 @@ class network_reader {
          errors_.add(whole.source(), "more than " +
                                            std::to_string(limits::plugins_per_network_max) + " " +
                                            name + " tables");
-      if (uses.empty()) { // the everyday case needs neither table
+      const bool has_default = transport || kind == WRN_KIND_DISCOVERY;
+      if (uses.empty() && has_default) { // the everyday case needs neither table
          plugin_use use;
+         use.kind = kind;
          use.plugin = transport ? "wireguard" : "static";
          use.where = errors_.at(whole.source());
          const plugin_schema schema = plugins_.find(kind, use.plugin);
@@ -414,6 +426,21 @@ class network_reader {
 };
 
 } // namespace
+
+std::string_view kind_name(uint32_t kind) {
+   switch (kind) {
+   case WRN_KIND_TRANSPORT:
+      return "transport";
+   case WRN_KIND_DISCOVERY:
+      return "discovery";
+   case WRN_KIND_ROUTING:
+      return "routing";
+   case WRN_KIND_SERVICE:
+      return "service";
+   default:
+      return "unknown";
+   }
+}
 
 loaded<daemon> load_daemon(const fs::path& file, bool may_be_missing) {
    error_list errors(file);

@@ -302,7 +302,7 @@ constexpr named_table tables[] = {
 const void* find_host_table(const char* id) {
    for (const named_table& entry : tables)
       if (entry.id == id) return entry.table;
-   return nullptr;
+   return find_mesh_table(id);
 }
 
 wrn_host make_host(instance& owner) {

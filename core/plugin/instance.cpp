@@ -1,4 +1,5 @@
 #include "core/plugin/instance.hpp"
+#include "core/config/load.hpp"
 
 #include "core/base/limits.hpp"
 #include "core/base/log.hpp"
@@ -23,7 +24,8 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
                                                          const config::plugin_use& use,
                                                          std::string network, io::shard& shard,
                                                          const trust::identity& identity) {
-   const std::string name = std::string(kind_name(what.desc->kind)) + " '" + what.desc->name + "'";
+   const std::string name =
+         std::string(config::kind_name(what.desc->kind)) + " '" + what.desc->name + "'";
    for (const char* const* need = what.desc->needs; need != nullptr && *need != nullptr; need++)
       if (find_host_table(*need) == nullptr)
          return fail(errc::unsupported, name + " (" + what.from->path() + ") needs " + *need +
@@ -66,10 +68,22 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
 
 /// Has every function that the host will call without asking again.
 bool instance::complete() const {
+   const auto* members = ext<wrn_members>(WRN_EXT_MEMBERS);
+   const auto* message = ext<wrn_message>(WRN_EXT_MESSAGE);
+   const auto* control = ext<wrn_control>(WRN_EXT_CONTROL);
+   if ((members != nullptr && members->on_member == nullptr) ||
+       (message != nullptr && message->on_message == nullptr) ||
+       (control != nullptr && control->on_request == nullptr))
+      return false;
    if (desc().kind == WRN_KIND_DISCOVERY) {
       const auto* d = ext<wrn_discovery>(WRN_EXT_DISCOVERY);
       return d != nullptr && d->on_peer != nullptr && d->on_peer_gone != nullptr;
    }
+   if (desc().kind == WRN_KIND_ROUTING) {
+      const auto* r = ext<wrn_routing>(WRN_EXT_ROUTING);
+      return r != nullptr && r->on_neighbor != nullptr;
+   }
+   if (desc().kind == WRN_KIND_SERVICE) return true;
    const auto* t = ext<wrn_transport>(WRN_EXT_TRANSPORT);
    const auto* u = ext<wrn_udp>(WRN_EXT_UDP);
    const auto* s = ext<wrn_stream>(WRN_EXT_STREAM);

@@ -11,11 +11,16 @@
 #include "core/plugin/host_stream.hpp"
 #include "core/plugin/module.hpp"
 #include "core/trust/identity.hpp"
+#include "warren/ext/control.h"
 #include "warren/ext/discovery.h"
+#include "warren/ext/routing.h"
 #include "warren/ext/transport.h"
 #include "warren/host/identity.h"
+#include "warren/host/members.h"
+#include "warren/host/message.h"
 #include "warren/host/metrics.h"
 #include "warren/host/resolve.h"
+#include "warren/host/sign.h"
 #include "warren/host/udp.h"
 
 #include <deque>
@@ -47,6 +52,17 @@ class host_port {
    virtual void link_writable(instance& from, uint64_t link) = 0;
    virtual wrn_status offer(instance& from, uint64_t peer,
                             std::span<const wrn_endpoint> endpoints) = 0;
+   virtual uint32_t members(std::span<uint64_t> out) const = 0;
+   virtual uint64_t member_by_id(const wrn_key& id) const = 0;
+   virtual wrn_status member_info(uint64_t peer, wrn_member& out) const = 0;
+   virtual wrn_status send_message(instance& from, uint64_t peer,
+                                   std::span<const uint8_t> bytes) = 0;
+   virtual wrn_status send_bulk(instance& from, uint64_t peer, std::span<const uint8_t> bytes,
+                                uint64_t tag) = 0;
+   virtual wrn_status publish(instance& from, std::span<const wrn_route> routes) = 0;
+   virtual bool relays() const = 0;
+   virtual wrn_status respond(instance& from, uint64_t request, uint32_t status,
+                              std::string_view json) = 0;
    virtual void failed(instance& from, wrn_status status, std::string_view why) = 0;
 };
 
@@ -90,6 +106,7 @@ class instance final : public io::timer_sink {
 
  private:
    friend struct host_tables;
+   friend struct mesh_tables;
    instance(const found_plugin& what, const config::plugin_use& use, std::string network,
             io::shard& shard, const trust::identity& identity);
    void mark_failed(wrn_status status, std::string_view why);

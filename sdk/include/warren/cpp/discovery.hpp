@@ -1,14 +1,14 @@
 // A discovery plugin in C++: hears of peers, offers endpoints. Optional: on_unreachable(),
-// on_resolved(), configure(), on_start(), on_stop(), on_timer().
+// on_resolved(), configure(), on_start(), on_stop(), on_timer(), and everything of mesh_plugin.hpp.
 #pragma once
 
 #include "../ext/discovery.h"
 #include "../host/resolve.h"
-#include "plugin_base.hpp"
+#include "mesh_plugin.hpp"
 
 namespace warren::sdk {
 
-template <class Self> class discovery : public plugin_base<Self> {
+template <class Self> class discovery : public mesh_plugin<Self> {
  public:
    static constexpr uint32_t kind = WRN_KIND_DISCOVERY;
    static constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE,
@@ -45,9 +45,8 @@ template <class Self> class discovery : public plugin_base<Self> {
       }};
       if (id == WRN_EXT_DISCOVERY) return &table;
       if (id == WRN_EXT_RESOLVE) return &resolved;
-      return nullptr;
+      return this->find_mesh_ext(id);
    }
-   void stop_thunk() { static_cast<Self*>(this)->on_stop(); }
 
  protected:
    const host& warren() const { return plugin_base<Self>::warren(); }

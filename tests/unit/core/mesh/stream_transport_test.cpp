@@ -9,6 +9,8 @@
 #include "tests/support/stream_collector.hpp"
 #include "warren/cpp/stream_values.hpp"
 
+#include <gtest/gtest.h>
+
 namespace warren::mesh {
 namespace {
 
