@@ -25,14 +25,11 @@ struct new_options {
    bool stream = false; // a transport over byte streams
 };
 
-/// The kinds that this ABI has, and those that will come.
 base::result<void> check_kind(const std::string& kind) {
-   if (kind == "transport" || kind == "discovery") return {};
-   const std::string abi = std::to_string(WRN_ABI_MAJOR) + "." + std::to_string(WRN_ABI_MINOR);
-   if (kind == "routing" || kind == "service")
-      return fail(errc::unsupported, "plugin ABI " + abi + " has no " + kind +
-                                           " plugins yet; there is transport and discovery");
-   return fail(errc::invalid, "no kind of plugin '" + kind + "'; there is transport and discovery");
+   for (const uint32_t known : config::kinds)
+      if (kind == config::kind_name(known)) return {};
+   return fail(errc::invalid, "no kind of plugin '" + kind +
+                                    "'; there is transport, discovery, routing and service");
 }
 
 base::result<void> check_stream(const new_options& o) {
@@ -172,7 +169,9 @@ void add_plugin_new_command(CLI::App& plugin, command_context& c) {
    auto o = std::make_shared<new_options>();
    auto* command = plugin.add_subcommand(
          "new", "Start a plugin: write a folder with one that builds and works");
-   command->add_option("kind", o->kind, "transport or discovery")->required()->type_name("KIND");
+   command->add_option("kind", o->kind, "transport, discovery, routing or service")
+         ->required()
+         ->type_name("KIND");
    command->add_option("name", o->name, "The plugin's word in configurations")
          ->required()
          ->type_name("NAME");

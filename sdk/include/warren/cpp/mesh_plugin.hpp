@@ -1,6 +1,6 @@
 // What discovery, routing and service plugins share in C++: members, messages, statements, requests
-// of the control API. Each hook that the plugin has becomes a table; the others do not exist for the
-// host.
+// of the control API. Each hook that the plugin has becomes a table; the others do not exist for
+// the host.
 //
 //    void on_member(wrn_handle peer, uint32_t change)                   host/members.h
 //    void on_message(wrn_handle peer, std::span<const uint8_t> bytes)   host/message.h
@@ -36,7 +36,9 @@ inline std::span<const uint8_t> bytes_of(std::string_view s) {
 
 /// Bytes of the UTF-8 character (RFC 3629) that the text begins with, 0 when it begins with none.
 inline size_t utf8_length(std::string_view text) {
-   const auto byte = [&](size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
+   const auto byte = [&](size_t i) {
+      return static_cast<unsigned char>(i < text.size() ? text[i] : 0);
+   };
    const auto later = [&](size_t i) { return byte(i) >> 6 == 2; };
    const unsigned first = byte(0), second = byte(1);
    if (first < 0x80) return text.empty() ? 0 : 1;
@@ -82,8 +84,8 @@ template <class Self> class mesh_plugin : public plugin_base<Self> {
    /// All members, without this node.
    std::vector<wrn_handle> members() const {
       std::vector<wrn_handle> all(member_table()->list(warren().raw(), nullptr, 0));
-      const uint32_t n = member_table()->list(warren().raw(), all.data(),
-                                              static_cast<uint32_t>(all.size()));
+      const uint32_t n =
+            member_table()->list(warren().raw(), all.data(), static_cast<uint32_t>(all.size()));
       all.resize(std::min<size_t>(all.size(), n));
       return all;
    }
@@ -171,17 +173,15 @@ template <class Self> class mesh_plugin : public plugin_base<Self> {
       static const wrn_message hooks = [] {
          wrn_message h{};
          h.on_message = [](const wrn_plugin* p, wrn_handle peer, wrn_bytes b) {
-            base::guarded(p, [&](Self& s) {
-               s.on_message(peer, std::span<const uint8_t>(b.ptr, b.len));
-            });
+            base::guarded(
+                  p, [&](Self& s) { s.on_message(peer, std::span<const uint8_t>(b.ptr, b.len)); });
          };
          if constexpr (requires(Self & s, std::span<const uint8_t> b) {
                           s.on_bulk(wrn_handle{}, b);
                        })
             h.on_bulk = [](const wrn_plugin* p, wrn_handle peer, wrn_bytes b) {
-               base::guarded(p, [&](Self& s) {
-                  s.on_bulk(peer, std::span<const uint8_t>(b.ptr, b.len));
-               });
+               base::guarded(
+                     p, [&](Self& s) { s.on_bulk(peer, std::span<const uint8_t>(b.ptr, b.len)); });
             };
          if constexpr (requires(Self & s) { s.on_bulk_sent(uint64_t{}, wrn_status{}); })
             h.on_bulk_sent = [](const wrn_plugin* p, uint64_t tag, wrn_status status) {

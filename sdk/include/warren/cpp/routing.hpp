@@ -29,8 +29,7 @@ template <class Self> class routing : public mesh_plugin<Self> {
 
    /// Replaces this instance's whole table.
    wrn_status publish(std::span<const wrn_route> ways) const {
-      return host_route()->publish(warren().raw(), ways.data(),
-                                   static_cast<uint32_t>(ways.size()));
+      return host_route()->publish(warren().raw(), ways.data(), static_cast<uint32_t>(ways.size()));
    }
    /// This node passes on what is for others.
    bool relays() const { return host_route()->relays(warren().raw()) != 0; }

@@ -28,8 +28,8 @@ typedef struct wrn_control {
 #define WRN_HOST_CONTROL "warren.host.control/1"
 typedef struct wrn_host_control {
    /* Ends the request. status: 200..599 of HTTP. json is the body: of an error, an object with
-    * "detail". WRN_E_NOT_FOUND: answered already, or its time is over; WRN_E_INVALID: not JSON, or a
-    * status out of range (the caller then gets 500); WRN_E_TOO_BIG. [io & active] [lends] */
+    * "detail". WRN_E_NOT_FOUND: answered already, or its time is over; WRN_E_INVALID: not JSON, or
+    * a status out of range (the caller then gets 500); WRN_E_TOO_BIG. [io & active] [lends] */
    wrn_status(WRN_CALL* respond)(const wrn_host* host, wrn_handle request, uint32_t status,
                                  wrn_str json);
 } wrn_host_control;

@@ -29,10 +29,11 @@ typedef struct wrn_route {
 #define WRN_HOST_ROUTE "warren.host.route/1"
 typedef struct wrn_host_route { /* all [io & active] */
    /* Replaces the table of this instance, whole or not at all. WRN_E_NOT_FOUND: a peer in it has
-    * gone; WRN_E_INVALID: a weight out of range, or a way through the destination's own self that is
-    * no neighbour; WRN_E_LIMIT: more than 4 ways to one member or 16384 in all. [lends] */
+    * gone; WRN_E_INVALID: a weight out of range, or a way through the destination's own self that
+    * is no neighbour; WRN_E_LIMIT: more than 4 ways to one member or 16384 in all. [lends] */
    wrn_status(WRN_CALL* publish)(const wrn_host* host, const wrn_route* routes, uint32_t n);
-   /* 1 when this node passes on what is for others: only then it may promise ways through itself. */
+   /* 1 when this node passes on what is for others: only then it may promise ways through itself.
+    */
    uint32_t(WRN_CALL* relays)(const wrn_host* host);
 } wrn_host_route;
 

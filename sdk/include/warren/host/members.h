@@ -24,8 +24,8 @@ typedef struct wrn_member {
 
 #define WRN_HOST_MEMBERS "warren.host.members/1"
 typedef struct wrn_host_members { /* all [io & active] */
-   /* Writes up to n handles in no particular order and returns how many there are in all. out may be
-    * NULL when n is 0. */
+   /* Writes up to n handles in no particular order and returns how many there are in all. out may
+    * be NULL when n is 0. */
    uint32_t(WRN_CALL* list)(const wrn_host* host, wrn_handle* out, uint32_t n);
    /* WRN_E_NOT_FOUND for a peer that has gone. */
    wrn_status(WRN_CALL* info)(const wrn_host* host, wrn_handle peer, wrn_member* out);

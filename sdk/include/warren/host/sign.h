@@ -13,8 +13,8 @@ WRN_BEGIN
 
 #define WRN_HOST_SIGN "warren.host.sign/1"
 typedef struct wrn_host_sign { /* all [io & active] [lends] */
-   /* Writes WRN_SIGNATURE_BYTES. type: 1 to 64 printable ASCII characters. WRN_E_INVALID for another
-    * type, WRN_E_TOO_BIG beyond WRN_STATEMENT_MAX. */
+   /* Writes WRN_SIGNATURE_BYTES. type: 1 to 64 printable ASCII characters. WRN_E_INVALID for
+    * another type, WRN_E_TOO_BIG beyond WRN_STATEMENT_MAX. */
    wrn_status(WRN_CALL* sign)(const wrn_host* host, wrn_str type, wrn_bytes statement,
                               uint8_t* signature);
    /* WRN_E_AUTH unless this node signed exactly this. That it is a member is for the caller to ask

@@ -1,6 +1,6 @@
 // my-plugin: a routing. A distance vector in the manner of RIP (RFC 2453): each node tells its
-// neighbours every few seconds whom it reaches and what that costs, and takes the cheapest way. Good
-// for a dozen nodes; yours may know better ways to compute.
+// neighbours every few seconds whom it reaches and what that costs, and takes the cheapest way.
+// Good for a dozen nodes; yours may know better ways to compute.
 //
 // A message is a list of 40 bytes each: node id, cost in microseconds, hops (both little-endian).
 #include <warren/sdk.hpp>
@@ -71,11 +71,9 @@ class my_plugin_routing final : public sdk::routing<my_plugin_routing> {
             return w.second.until < warren().now() || !costs_.contains(w.first);
          });
          const auto price = [&](const auto& w) { return w.second.cost + costs_[w.first]; };
-         const auto best = std::min_element(ways.begin(), ways.end(), [&](auto& a, auto& b) {
-            return price(a) < price(b);
-         });
-         if (best != ways.end())
-            routes.push_back({destination, best->first, price(*best), 1});
+         const auto best = std::min_element(ways.begin(), ways.end(),
+                                            [&](auto& a, auto& b) { return price(a) < price(b); });
+         if (best != ways.end()) routes.push_back({destination, best->first, price(*best), 1});
       }
       std::erase_if(heard_, [](const auto& d) { return d.second.empty(); });
       if (publish(routes) == WRN_OK) routes_ = std::move(routes);

@@ -1,6 +1,7 @@
-// my-plugin: a service. A board of short notes that every member sees: `warren plugin call my-plugin
-// /say/hello` pins one, `warren plugin call my-plugin /` shows all. A note is signed by who wrote it
-// and handed to each member that appears, so that it spreads also through those who were offline.
+// my-plugin: a service. A board of short notes that every member sees: `warren plugin call
+// my-plugin /say/hello` pins one, `warren plugin call my-plugin /` shows all. A note is signed by
+// who wrote it and handed to each member that appears, so that it spreads also through those who
+// were offline.
 #include <warren/sdk.hpp>
 
 #include <algorithm>

@@ -42,7 +42,9 @@ struct pipe_end final : bulk_sink {
    void on_message(uint32_t channel, std::span<const uint8_t> bytes) override {
       got.emplace_back(channel, std::vector<uint8_t>(bytes.begin(), bytes.end()));
    }
-   void on_sent(uint64_t, uint64_t tag, wrn_status status) override { sent.emplace_back(tag, status); }
+   void on_sent(uint64_t, uint64_t tag, wrn_status status) override {
+      sent.emplace_back(tag, status);
+   }
 };
 
 struct bulk : ::testing::Test {
@@ -98,9 +100,9 @@ struct bulk : ::testing::Test {
 };
 
 TEST_F(bulk, every_size_arrives_whole_on_a_clean_line) {
-   for (const size_t size : {size_t{0}, size_t{1}, bulk_segment_bytes - 1, bulk_segment_bytes,
-                             bulk_segment_bytes + 1, size_t{70} * bulk_segment_bytes,
-                             size_t{WRN_BULK_MAX}}) {
+   for (const size_t size :
+        {size_t{0}, size_t{1}, bulk_segment_bytes - 1, bulk_segment_bytes, bulk_segment_bytes + 1,
+         size_t{70} * bulk_segment_bytes, size_t{WRN_BULK_MAX}}) {
       const auto message = bytes(size);
       ASSERT_EQ(at_a->send(5, message, 1, size, now), WRN_OK);
       ASSERT_TRUE(until([&] { return !a.sent.empty(); }, 20)) << size;
@@ -211,19 +213,21 @@ TEST_F(bulk, an_owner_that_has_gone_hears_nothing) {
 TEST_F(bulk, junk_changes_nothing) {
    ASSERT_EQ(at_a->send(1, bytes(100'000), 1, 1, now), WRN_OK);
    bad_line();
-   until([&] {
-      const auto junk = bytes(dice() % 64);
-      at_a->on_ack(junk, now, a);
-      at_b->on_segment(junk, now, b);
-      // Right heads with wrong sums: sizes that lie, indices beyond the end.
-      std::array<uint8_t, bulk_segment_header + 3> head{};
-      put_le(&head[8], dice(), 4);
-      put_le(&head[12], dice() % (2 * WRN_BULK_MAX), 4);
-      put_le(&head[16], dice() % 2000, 4);
-      put_le(&head[4], 0x1234, 4);
-      if (get_le(&head[12], 4) % bulk_segment_bytes != 3) at_b->on_segment(head, now, b);
-      return !a.sent.empty();
-   }, 30);
+   until(
+         [&] {
+            const auto junk = bytes(dice() % 64);
+            at_a->on_ack(junk, now, a);
+            at_b->on_segment(junk, now, b);
+            // Right heads with wrong sums: sizes that lie, indices beyond the end.
+            std::array<uint8_t, bulk_segment_header + 3> head{};
+            put_le(&head[8], dice(), 4);
+            put_le(&head[12], dice() % (2 * WRN_BULK_MAX), 4);
+            put_le(&head[16], dice() % 2000, 4);
+            put_le(&head[4], 0x1234, 4);
+            if (get_le(&head[12], 4) % bulk_segment_bytes != 3) at_b->on_segment(head, now, b);
+            return !a.sent.empty();
+         },
+         30);
    ASSERT_EQ(a.sent.size(), 1u);
 }
 
