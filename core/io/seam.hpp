@@ -1,5 +1,5 @@
-// The seam between node logic and the outside: clock, chance, timers, packets, sockets, streams, TUN,
-// names.
+// The seam between node logic and the outside: clock, chance, timers, packets, sockets, streams,
+// TUN, names.
 //
 // core/mesh and core/plugin see the world only through io::shard. The daemon implements it over
 // epoll and the kernel (event_loop.hpp), the tests over virtual time and an in-memory network

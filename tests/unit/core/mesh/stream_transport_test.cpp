@@ -277,6 +277,44 @@ TEST_F(stream_mesh, new_tunnel_key_makes_new_connections) {
    EXPECT_EQ(b.shard.streams(), 1u);
 }
 
+TEST(stream_transport, relayed_datagram_for_a_transport_on_streams_alone_is_dropped) {
+   support::mesh_world world(8, "plain");
+   world.plugins.add(*plugin::module::load(WARREN_STREAM_TEMPLATE));
+   mesh_node &a = world.add_node(), &b = world.add_node();
+   config::plugin_use streams;
+   streams.plugin = "my-plugin";
+   streams.listen = *base::parse_endpoint("[::]:700");
+   a.settings.transports.push_back(streams);
+   world.connect_all(true);
+   a.send(b, 1);
+   ASSERT_TRUE(world.until([&] { return b.received(1) == 1; }, 5));
+   const auto number = [](const mesh_node& n) {
+      return std::max(1u, crypto::short_name("warren overlay address 1", n.identity->signing.id));
+   };
+   const std::string_view word = "my-plugin";
+   const uint32_t name = crypto::short_name(
+         "warren transport 1", {reinterpret_cast<const uint8_t*>(word.data()), word.size()});
+   // As b's plain transport would write it: eight bytes of its key, then the frame.
+   std::array<uint8_t, 8 + frame_header_bytes + 20> datagram{};
+   std::memcpy(datagram.data(), b.identity->tunnel.public_key.data(), 8);
+   write_overlay_header(&datagram[8], 3, 20, static_cast<uint16_t>(name), number(b), number(a));
+   struct silent final : io::udp_sink {
+      void on_datagrams(io::udp_socket&, std::span<wrn_pkt>) override {}
+      void on_writable(io::udp_socket&) override {}
+   } sink;
+   auto socket = b.shard.open_udp(*base::parse_endpoint("192.0.2.2:9"), sink);
+   ASSERT_TRUE(socket);
+   wrn_pkt p{};
+   ASSERT_EQ(b.shard.pool().alloc({&p, 1}, datagram.size()), 1u);
+   std::memcpy(p.buf + p.off, datagram.data(), datagram.size());
+   p.addr = *base::parse_endpoint("192.0.2.1:51820");
+   const uint64_t before = a.drops("no_link");
+   (*socket)->send({&p, 1});
+   world.run_ms(20);
+   EXPECT_EQ(a.drops("no_link"), before + 1);
+   socket->reset();
+}
+
 TEST(message_reader, cuts_the_same_messages_however_the_bytes_come) {
    std::vector<uint8_t> wire;
    for (const size_t n : {0u, 1u, 5u, 300u, 0u, 16384u, 2u}) {
