@@ -413,8 +413,13 @@ TEST_F(stream_host, what_is_open_at_stop_is_closed_by_the_host) {
    call(client);
    world.run_ms(10);
    ASSERT_EQ(it().accepted.size(), 1u);
-   a.stop();
-   EXPECT_EQ(a.shard.sockets(), 0u);
+   std::vector<std::unique_ptr<plugin::instance>> retired;
+   a.network->stop(retired);
+   ASSERT_EQ(retired.size(), 2u) << "it and the discovery";
+   EXPECT_EQ(a.shard.sockets(), 0u) << "before the instance is destroyed";
+   EXPECT_EQ(it().table().close(it().host(), it().accepted.front()), WRN_E_NOT_FOUND);
+   it().dial(*base::parse_endpoint("192.0.2.99:9"), WRN_E_STATE);
+   retired.clear();
    EXPECT_EQ(stream_probe::it, nullptr);
    EXPECT_TRUE(world.until([&] { return client.ends == 1; }, 1));
    EXPECT_TRUE(world.until([&] { return server.accepted.back()->ends == 1; }, 1));

@@ -127,6 +127,32 @@ TEST_F(stream_mesh, silent_path_is_noticed_by_who_sends_and_mended_when_it_is_ba
    EXPECT_EQ(b.shard.streams(), 1u) << "the dead one went when the new one was claimed";
 }
 
+TEST_F(stream_mesh, peer_that_vanished_without_a_word_takes_over_when_it_calls_again) {
+   for (const uint64_t seed : {1u, 2u, 3u, 4u, 5u, 6u}) {
+      support::mesh_world w(seed, "my-plugin");
+      w.plugins.add(*plugin::module::load(WARREN_STREAM_TEMPLATE));
+      mesh_node &one = w.add_node(), &two = w.add_node();
+      w.connect_all();
+      two.send(one, 1);
+      ASSERT_TRUE(w.until([&] { return one.received(1) == 1; }, 1));
+      support::path_options none;
+      none.blocked = true;
+      w.net.set_default_path(none);
+      one.stop();
+      w.run_ms(60'000); // its goodbye is lost, and two has nothing to say
+      ASSERT_EQ(two.peer(one).state, peer_state::up);
+      w.net.set_default_path({});
+      ASSERT_TRUE(one.apply());
+      one.send(two, 2);
+      EXPECT_TRUE(w.until([&] { return two.received(2) == 1; }, 1)) << "seed " << seed;
+      two.send(one, 3);
+      EXPECT_TRUE(w.until([&] { return one.received(3) == 1; }, 1)) << "seed " << seed;
+      w.run_ms(60'000);
+      EXPECT_EQ(one.shard.streams(), 1u) << "seed " << seed;
+      EXPECT_EQ(two.shard.streams(), 1u) << "seed " << seed;
+   }
+}
+
 TEST_F(stream_mesh, attempts_become_rare_and_end_when_nobody_wants_the_link) {
    world.connect_all();
    b.stop();
@@ -260,6 +286,7 @@ TEST_F(stream_mesh, answer_of_another_node_than_the_dialled_one_is_refused) {
    a.send(b, 1);
    world.run_ms(3000);
    EXPECT_NE(a.peer(b).state, peer_state::up);
+   EXPECT_NE(a.peer(c).state, peer_state::up) << "nobody called c";
    EXPECT_EQ(c.received(1), 0u);
 }
 
