@@ -28,7 +28,11 @@ int list(const command_context& c) {
                "plugin runs\n";
       return exit_ok;
    }
-   table t({{"DESTINATION", 100}, {"NEXT HOP", 90}, {"METRIC", 80}, {"WEIGHT", 40}, {"PLUGIN", 50},
+   table t({{"DESTINATION", 100},
+            {"NEXT HOP", 90},
+            {"METRIC", 80},
+            {"WEIGHT", 40},
+            {"PLUGIN", 50},
             {"IN USE", 70}});
    for (const json::value& r : routes)
       t.add({printable(text_of(r, "destination")), printable(text_of(r, "next_hop")),

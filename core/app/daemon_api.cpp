@@ -1,4 +1,5 @@
-// What the control API asks of the daemon. Control thread; queries of networks are posted to the shard.
+// What the control API asks of the daemon. Control thread; queries of networks are posted to the
+// shard.
 #include "core/app/daemon_class.hpp"
 
 #include "core/app/daemon_notes.hpp"

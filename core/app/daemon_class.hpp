@@ -1,5 +1,5 @@
-// The daemon's class, shared by daemon.cpp (its life) and daemon_api.cpp (what the control API asks).
-// Internal to core/app; see daemon.hpp for the threads.
+// The daemon's class, shared by daemon.cpp (its life) and daemon_api.cpp (what the control API
+// asks). Internal to core/app; see daemon.hpp for the threads.
 #pragma once
 
 #include "core/app/daemon.hpp"

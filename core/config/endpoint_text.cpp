@@ -23,11 +23,10 @@ std::string_view kind_name(uint32_t kind) {
 
 base::result<std::string> endpoint_transport(const std::string& endpoint) {
    const auto bad = [&](std::string_view why) {
-      return base::fail(base::errc::config,
-                        "endpoint \"" + endpoint + "\" " + std::string(why) +
-                              "; expected transport://host:port, for example "
-                              "\"wireguard://nas.example.net:51820\" or "
-                              "\"wireguard://[2001:db8::1]:51820\"");
+      return base::fail(base::errc::config, "endpoint \"" + endpoint + "\" " + std::string(why) +
+                                                  "; expected transport://host:port, for example "
+                                                  "\"wireguard://nas.example.net:51820\" or "
+                                                  "\"wireguard://[2001:db8::1]:51820\"");
    };
    std::string_view text = endpoint;
    const size_t scheme = text.find("://");
@@ -36,8 +35,7 @@ base::result<std::string> endpoint_transport(const std::string& endpoint) {
    text.remove_prefix(scheme + 3);
    if (const size_t at = text.find('@'); at != std::string_view::npos) {
       if (auto id = crypto::parse_node_id(text.substr(0, at)); !id)
-         return base::fail(base::errc::config,
-                           "endpoint \"" + endpoint + "\": " + id.error().text);
+         return base::fail(base::errc::config, "endpoint \"" + endpoint + "\": " + id.error().text);
       text.remove_prefix(at + 1);
    }
    const size_t colon = text.rfind(':');
@@ -53,9 +51,10 @@ base::result<std::string> endpoint_transport(const std::string& endpoint) {
          return bad("has no IPv6 address in its brackets");
       return word;
    }
-   const bool name = host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-                        return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
-                     });
+   const bool name =
+         host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
+            return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
+         });
    if (!name) return bad("has no host name or address");
    return word;
 }

@@ -102,10 +102,14 @@ make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreac
    return make_error(packet, source, {3, uint8_t(no_owner ? 0 : 1), 1, uint8_t(no_owner ? 0 : 3)});
 }
 
-std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet,
-                                                 const wrn_addr& source, uint32_t mtu) {
+std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet, uint32_t mtu) {
+   const auto ip = route::parse_ip(packet);
+   if (!ip) return std::nullopt;
+   wrn_addr source{};
+   source.family = ip->family == 4 ? WRN_AF_INET : WRN_AF_INET6;
+   std::memcpy(source.ip, ip->destination, ip->family == 4 ? 4 : 16);
    const bool v4 = !packet.empty() && packet[0] >> 4 == 4;
-   if (v4 && (packet.size() < 20 || (packet[6] & 0x40) == 0)) return std::nullopt;
+   if (v4 && (packet[6] & 0x40) == 0) return std::nullopt;
    return make_error(
          packet, source,
          {3, 4, 2, 0, {0, 0, static_cast<uint8_t>(mtu >> 8), static_cast<uint8_t>(mtu)}});

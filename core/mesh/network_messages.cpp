@@ -2,6 +2,7 @@
 //
 // A plugin's call may come from inside a transport's, and a transport's delivery is a call, too: so
 // messages and news wait in both directions for network::run_later(), which runs at top level.
+#include "core/config/load.hpp"
 #include "core/mesh/network.hpp"
 
 #include <algorithm>
@@ -16,9 +17,9 @@ namespace {
 constexpr size_t channel_bytes = 4;
 
 uint32_t channel_of(const plugin::instance& i) {
-   const std::string_view id = i.desc().id;
+   const std::string name = std::string(config::kind_name(i.desc().kind)) + " " + i.desc().id;
    return crypto::short_name("warren channel 1",
-                             {reinterpret_cast<const uint8_t*>(id.data()), id.size()});
+                             {reinterpret_cast<const uint8_t*>(name.data()), name.size()});
 }
 
 /// Round trips within a quarter of each other cost the same: tables shall not follow noise.

@@ -165,8 +165,9 @@ std::span<wrn_pkt> network::fitting(peer& p, const link& l, std::span<wrn_pkt> p
       }
       if (tun_ && icmp_budget_.take(shard_.now())) {
          const std::span<const uint8_t> bytes{packet.buf + packet.off, packet.len};
-         const wrn_addr* source = own_address(bytes[0] >> 4 == 4 ? WRN_AF_INET : WRN_AF_INET6);
-         const auto answer = source != nullptr ? make_too_big(bytes, *source, mtu) : std::nullopt;
+         // From the destination: a packet from our own address would be a martian on our own
+         // interface.
+         const auto answer = make_too_big(bytes, mtu);
          wrn_pkt reply{};
          if (answer &&
              shard_.pool().alloc({&reply, 1}, static_cast<uint32_t>(answer->size())) == 1) {

@@ -1,8 +1,8 @@
 /* Messages to other members, inside the links: sealed end to end, proved to come from the peer.
  *
- * A message reaches the instance of the same plugin id at the other side, and nobody else; where
- * there is none it is dropped (a datagram) or refused (bulk). What arrives was written by another
- * member: treat it as hostile. */
+ * A message reaches the instance of the same kind and plugin id at the other side, and nobody else;
+ * where there is none it is dropped (a datagram) or refused (bulk). What arrives was written by
+ * another member: treat it as hostile. */
 #ifndef WARREN_HOST_MESSAGE_H
 #define WARREN_HOST_MESSAGE_H
 #include "../plugin.h"

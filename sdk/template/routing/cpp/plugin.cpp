@@ -2,7 +2,8 @@
 // neighbours every few seconds whom it reaches and what that costs, and takes the cheapest way.
 // Good for a dozen nodes; yours may know better ways to compute.
 //
-// A message is a list of 40 bytes each: node id, cost in microseconds, hops (both little-endian).
+// A message is a list of 36 bytes each: node id, cost in microseconds (little-endian). A cost that
+// has counted up to a minute is none.
 #include <warren/sdk.hpp>
 
 #include <algorithm>
@@ -39,7 +40,7 @@ class my_plugin_routing final : public sdk::routing<my_plugin_routing> {
    }
    void on_neighbor(wrn_handle peer, uint32_t cost) {
       costs_.erase(peer);
-      if (cost != WRN_COST_INFINITE) costs_[peer] = cost;
+      if (cost != WRN_COST_INFINITE) costs_[peer] = std::min(cost, cost_max);
       update();
    }
    void on_message(wrn_handle from, std::span<const uint8_t> bytes) {
@@ -47,20 +48,20 @@ class my_plugin_routing final : public sdk::routing<my_plugin_routing> {
          entry e;
          std::memcpy(&e, bytes.data(), sizeof e);
          const wrn_handle destination = member_by_id(e.node_id); // 0: a stranger, or ourselves
-         if (destination != 0 && destination != from && e.hops < hops_max && e.cost < cost_max)
-            heard_[destination][from] = {e.cost, e.hops, warren().now() + 3 * interval_};
+         if (destination != 0 && destination != from && e.cost < cost_max)
+            heard_[destination][from] = {e.cost, warren().now() + 3 * interval_};
       }
       update();
    }
 
  private:
-   static constexpr uint32_t hops_max = 15, cost_max = 60'000'000;
+   static constexpr uint32_t cost_max = 60'000'000;
    struct entry {
       wrn_key node_id;
-      uint32_t cost, hops;
+      uint32_t cost;
    };
    struct way {
-      uint32_t cost, hops;
+      uint32_t cost;
       wrn_time until;
    };
 
@@ -81,15 +82,15 @@ class my_plugin_routing final : public sdk::routing<my_plugin_routing> {
    void tell(wrn_handle neighbor) const {
       std::vector<entry> entries;
       if (!relays()) return; // who passes nothing on has nothing to promise
-      const auto add = [&](wrn_handle peer, uint32_t cost, uint32_t hops) {
+      const auto add = [&](wrn_handle peer, uint32_t cost) {
          const auto m = member_info(peer);
-         if (m && peer != neighbor) entries.push_back({m->node_id, cost, hops});
+         if (m && peer != neighbor) entries.push_back({m->node_id, cost});
       };
       for (const auto& [peer, cost] : costs_)
-         add(peer, cost, 1);
+         add(peer, cost);
       for (const wrn_route& r : routes_) // not to whom we have it from: that would be a loop
          if (r.next_hop != neighbor && !costs_.contains(r.destination))
-            add(r.destination, r.metric, heard_.at(r.destination).at(r.next_hop).hops + 1);
+            add(r.destination, r.metric);
       constexpr size_t per_message = WRN_MESSAGE_MAX / sizeof(entry);
       for (size_t i = 0; i < entries.size(); i += per_message)
          send(neighbor, {reinterpret_cast<const uint8_t*>(&entries[i]),
