@@ -23,7 +23,7 @@ constexpr uint32_t changes_max = 5; // in a window
 void network::send_raw(transport& t, const wrn_addr& to, uint32_t local,
                        std::span<const uint8_t> bytes) {
    wrn_pkt packet{};
-   if (!t.bound || t.bound->socket->room() == 0 ||
+   if (!t.bound || !t.bound->socket || t.bound->socket->room() == 0 ||
        shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(bytes.size())) != 1)
       return;
    std::memcpy(packet.buf + packet.off, bytes.data(), bytes.size());

@@ -24,6 +24,12 @@ bool same_listen(const std::optional<wrn_addr>& a, const std::optional<wrn_addr>
    return a.has_value() == b.has_value() && (!a || base::same_endpoint(*a, *b));
 }
 
+/// Both live on the same: datagrams, streams, or both.
+bool same_kind(const transport& a, const transport& b) {
+   return (a.udp != nullptr) == (b.udp != nullptr) &&
+          (a.stream != nullptr) == (b.stream != nullptr);
+}
+
 bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                      [](const wrn_addr& x, const wrn_addr& y) {
@@ -130,6 +136,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       made->instance = std::move(wanted.transports[i]);
       made->table = made->instance->ext<wrn_transport>(WRN_EXT_TRANSPORT);
       made->udp = made->instance->ext<wrn_udp>(WRN_EXT_UDP);
+      made->stream = made->instance->ext<wrn_stream>(WRN_EXT_STREAM);
       made->table->limits(made->instance->get(), &made->limits);
       const std::string word = made->instance->desc().name;
       if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
@@ -155,23 +162,22 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
                             }) ||
                transports_[old]->instance->current() == plugin::instance::state::failed;
          if (goes_away && !socket_taken[old] && transports_[old]->bound &&
+             same_kind(*transports_[old], *made) &&
              same_listen(transports_[old]->bound->listen, use.listen)) {
             made->bound = transports_[old]->bound;
             socket_taken[old] = true;
          }
       }
       if (!made->bound) {
-         wrn_addr any{};
-         any.family = WRN_AF_INET6; // "::" means both families
-         auto socket = shard_.open_udp(use.listen.value_or(any), *this, wanted.settings.offload);
-         if (!socket) {
+         auto bound = open_sockets(use, *made, wanted.settings.offload);
+         if (!bound) {
             next.transports.push_back(std::move(made));
-            return fail(socket.error().code, "transport '" + word + "': " + socket.error().text);
+            return fail(bound.error().code, "transport '" + word + "': " + bound.error().text);
          }
-         made->bound = std::make_shared<bound_socket>(bound_socket{std::move(*socket), use.listen});
+         made->bound = std::move(*bound);
       }
-      made->sock = next_handle_++;
-      made->port = made->bound->socket->local().port;
+      if (made->udp != nullptr) made->sock = next_handle_++;
+      made->port = made->bound->local().port;
       next.transports.push_back(std::move(made));
    }
 
@@ -294,8 +300,7 @@ void network::commit(plan& wanted, staged& next,
       for (auto& t : transports_)
          t->instance->event(WRN_EV_IDENTITY_CHANGED);
    for (size_t i = 0; i < transports_.size(); i++)
-      if (next.kept_transports[i] == SIZE_MAX)
-         transports_[i]->udp->on_bound(transports_[i]->instance->get(), transports_[i]->sock);
+      if (next.kept_transports[i] == SIZE_MAX) tell_sockets(*transports_[i]);
 
    // Peers that were there before meet the new plugins; commit_peers() then tells everybody about
    // new and changed ones.

@@ -31,6 +31,7 @@ struct plan {
 class network final : public plugin::host_port,
                       public io::tun_sink,
                       public io::udp_sink,
+                      public io::tcp_listener_sink,
                       public io::timer_sink {
  public:
    network(io::shard& shard, std::string name, event_handler on_event);
@@ -56,11 +57,13 @@ class network final : public plugin::host_port,
    /// settings are repaired.
    void on_network_changed();
 
-   // io::tun_sink, io::udp_sink, io::timer_sink
+   // io::tun_sink, io::udp_sink, io::tcp_listener_sink, io::timer_sink
    void on_packets(io::tun_device& tun, std::span<wrn_pkt> packets) override;
    void on_link(io::tun_device& tun, bool up) override;
    void on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams) override;
    void on_writable(io::udp_socket& socket) override;
+   void on_accepted(io::tcp_listener& listener, std::unique_ptr<io::tcp_stream> stream,
+                    const wrn_addr& from) override;
    void on_timer(uint64_t timer, uint64_t tag) override;
 
    // plugin::host_port
@@ -133,6 +136,12 @@ class network final : public plugin::host_port,
    void release_learned_key(const config::peer& pinned);
    void stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired);
 
+   // network_sockets.cpp: what transports live on
+   base::result<std::shared_ptr<bound_socket>> open_sockets(const config::plugin_use& use,
+                                                            const transport& t, bool offload);
+   void tell_sockets(transport& t);
+   bool is_own_stream(const peer& p, const route::ip_view& ip) const;
+
    // network_links.cpp: links, endpoints, failures
    void open_links(peer& p);
    void open_link(peer& p, transport& t);
@@ -175,6 +184,7 @@ class network final : public plugin::host_port,
    bool is_direct(const link& l) const;
    link* next_hop(peer& p, uint32_t source, uint64_t except) const;
    bool has_way(peer& p) const;
+   bool has_overlay_way(const link& l) const;
    void take_overlay_path(link& l);
    uint32_t overlay_mtu(const link& l) const;
    std::span<wrn_pkt> fitting(peer& p, const link& l, std::span<wrn_pkt> packets);

@@ -81,7 +81,8 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
       const auto ip = route::parse_ip(data_of(packets[i]));
       peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
       drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
-      if (owner != nullptr && ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) {
+      if (owner != nullptr && ((ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) ||
+                               is_own_stream(*owner, *ip))) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
@@ -111,7 +112,8 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
    link* l = usable_link(p);
    // A name that is being resolved is worth waiting for: the transport keeps a bounded number of
    // packets.
-   if (l != nullptr && l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE && has_way(p))
+   if (l != nullptr && l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE &&
+       has_overlay_way(*l))
       take_overlay_path(*l);
    const bool nowhere = l != nullptr && l->state != WRN_LINK_UP &&
                         l->remote.family == WRN_AF_NONE && p.settings.endpoints.empty();
@@ -315,12 +317,13 @@ void network::on_writable(io::udp_socket& socket) {
 
 uint32_t network::udp_room(plugin::instance& from, uint64_t sock) {
    transport* t = transport_of(from);
-   return t != nullptr && t->sock == sock ? t->bound->socket->room() : 0;
+   return t != nullptr && sock != 0 && t->sock == sock ? t->bound->socket->room() : 0;
 }
 
 void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) {
    transport* t = transport_of(from);
-   if (t == nullptr || t->sock != sock) return drop_all(nullptr, packets, drop_reason::no_link);
+   if (t == nullptr || sock == 0 || t->sock != sock)
+      return drop_all(nullptr, packets, drop_reason::no_link);
    std::vector<wrn_pkt> rest; // allocates only in a batch with overlay datagrams in it
    packets = take_overlay(*t, packets, rest);
    if (!packets.empty()) t->bound->socket->send(packets);
@@ -328,7 +331,7 @@ void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wr
 
 wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) {
    transport* t = transport_of(from);
-   if (t == nullptr || t->sock != sock) return WRN_E_NOT_FOUND;
+   if (t == nullptr || sock == 0 || t->sock != sock) return WRN_E_NOT_FOUND;
    out = t->bound->socket->local();
    return WRN_OK;
 }

@@ -144,7 +144,7 @@ size_t network::candidate_count(const link& l) const {
 
 void network::move_to_next_endpoint(link& l) {
    // The way through other members comes after the last place of its own.
-   const size_t count = candidate_count(l), places = count + (has_way(*l.owner) ? 1 : 0);
+   const size_t count = candidate_count(l), places = count + (has_overlay_way(l) ? 1 : 0);
    l.connecting_since = shard_.now();
    if (places == 0) return;
    l.endpoint_index = (l.endpoint_index + 1) % places;
@@ -418,7 +418,7 @@ void network::maintain() {
          if (l->state == WRN_LINK_CONNECTING) {
             again = true;
             if (now - l->connecting_since < endpoint_patience) continue;
-            if (candidate_count(*l) == 0 && !has_way(p)) {
+            if (candidate_count(*l) == 0 && !has_overlay_way(*l)) {
                l->connecting_since = now;
                tell_unreachable(p);
                continue;

@@ -132,6 +132,11 @@ bool network::has_way(peer& p) const {
           next_hop(p, own_number_, p.handle) != nullptr;
 }
 
+/// The overlay carries datagrams: a transport that lives on streams alone cannot use it.
+bool network::has_overlay_way(const link& l) const {
+   return l.via->udp != nullptr && has_way(*l.owner);
+}
+
 void network::take_overlay_path(link& l) {
    l.remote = path_to(*l.owner);
    l.remote_proved = false;
@@ -245,7 +250,8 @@ void network::deliver_overlay(const frame& f, wrn_pkt& packet) {
    peer* from = known != numbers_.end() ? peers_.find(known->second) : nullptr;
    transport* t = nullptr;
    for (const auto& each : transports_)
-      if (each->instance->active() && each->bound && name_of(*each) == f.transport) t = each.get();
+      if (each->instance->active() && each->udp != nullptr && name_of(*each) == f.transport)
+         t = each.get();
    if (from == nullptr || from->number == 0 || t == nullptr || f.body.empty())
       return drop_all(from, {&packet, 1}, drop_reason::no_link);
    packet.off += static_cast<uint32_t>(frame_header_bytes);

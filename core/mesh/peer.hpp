@@ -39,19 +39,23 @@ std::string_view to_string(drop_reason r);
 using drop_counters = std::array<uint64_t, static_cast<size_t>(drop_reason::count_)>;
 drop_counts named(const drop_counters& counters);
 
+/// What is open for a transport: a datagram socket, a listener for streams, or both on one port.
 struct bound_socket {
    std::unique_ptr<io::udp_socket> socket;
-   std::optional<wrn_addr> listen; // as configured
+   std::unique_ptr<io::tcp_listener> listener;
+   std::optional<wrn_addr> listen{}; // as configured
+   wrn_addr local() const { return socket ? socket->local() : listener->local(); }
 };
 
 struct transport {
    std::unique_ptr<plugin::instance> instance;
    const wrn_transport* table = nullptr;
-   const wrn_udp* udp = nullptr;
+   const wrn_udp* udp = nullptr;       // null: no datagrams
+   const wrn_stream* stream = nullptr; // null: no streams
    wrn_transport_limits limits{};
    std::shared_ptr<bound_socket> bound;
-   uint64_t sock = 0; // the handle the plugin knows the socket by
-   uint16_t port = 0; // the socket's
+   uint64_t sock = 0; // the handle the plugin knows the datagram socket by
+   uint16_t port = 0; // of what is bound
 };
 
 struct peer;

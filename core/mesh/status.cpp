@@ -65,7 +65,8 @@ network_status network::status() const {
    for (const auto& t : transports_) {
       s.instances.push_back(instance_of(*t->instance));
       s.instances.back().plaintext = (t->limits.flags & WRN_TF_PLAINTEXT) != 0;
-      s.instances.back().listen = t->bound->socket->local();
+      s.instances.back().listen = t->bound->local();
+      if (t->bound->socket == nullptr) continue; // streams drop nothing
       s.instances.back().tx_dropped = t->bound->socket->tx_dropped();
       s.instances.back().rx_dropped = t->bound->socket->rx_dropped();
    }

@@ -86,8 +86,15 @@ bool instance::complete() const {
    if (desc().kind == WRN_KIND_SERVICE) return true;
    const auto* t = ext<wrn_transport>(WRN_EXT_TRANSPORT);
    const auto* u = ext<wrn_udp>(WRN_EXT_UDP);
-   return t != nullptr && u != nullptr && u->on_bound != nullptr && u->on_recv != nullptr &&
-          t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
+   const auto* s = ext<wrn_stream>(WRN_EXT_STREAM);
+   if (t == nullptr || (u == nullptr && s == nullptr)) return false;
+   if (u != nullptr && (u->on_bound == nullptr || u->on_recv == nullptr)) return false;
+   if (s != nullptr &&
+       (s->on_listening == nullptr || s->on_accept == nullptr || s->on_connected == nullptr ||
+        s->on_read == nullptr || s->on_read_end == nullptr || s->on_writable == nullptr ||
+        s->on_closed == nullptr))
+      return false;
+   return t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
           t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&
           t->room != nullptr && t->tx != nullptr && t->stats != nullptr;
 }
@@ -128,6 +135,9 @@ void instance::stop() {
 /// Takes back what the plugin left: nothing of the shard may call a stopped instance.
 void instance::release() {
    alive_.reset();
+   if (const size_t left = streams_.close_all(); left != 0)
+      log::warn("plugin_left_streams",
+                {{"network", network_}, {"plugin", desc().name}, {"streams", uint64_t{left}}});
    if (timers_.empty()) return;
    log::warn(
          "plugin_left_timers",

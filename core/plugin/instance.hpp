@@ -8,6 +8,7 @@
 
 #include "core/config/model.hpp"
 #include "core/io/seam.hpp"
+#include "core/plugin/host_stream.hpp"
 #include "core/plugin/module.hpp"
 #include "core/trust/identity.hpp"
 #include "warren/ext/control.h"
@@ -97,6 +98,8 @@ class instance final : public io::timer_sink {
       return static_cast<const Table*>(plugin_->get_ext(plugin_, id));
    }
    std::vector<metric_value> metrics() const;
+   io::shard& shard() const { return shard_; }
+   streams& open_streams() { return streams_; }
 
    void on_timer(uint64_t timer, uint64_t tag) override;
    void event(uint32_t type);
@@ -133,6 +136,7 @@ class instance final : public io::timer_sink {
    bool starting_ = false, stopping_ = false;
    std::string failure_;                           // what the plugin said when it gave up
    std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
+   streams streams_{*this};
    uint32_t lookups_ = 0;
    std::shared_ptr<int> alive_; // resolver callbacks stop when it goes
    std::deque<metric_cell> metrics_;
