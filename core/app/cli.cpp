@@ -83,6 +83,7 @@ void add_everything(CLI::App& root, command_context& c) {
    add_daemon_commands(root, c);
    add_status_commands(root, c);
    add_ping_command(root, c);
+   add_route_commands(root, c);
    add_key_commands(root, c);
    add_config_commands(root, c);
    add_plugin_commands(root, c);

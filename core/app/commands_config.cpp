@@ -92,6 +92,7 @@ json::object to_json(const config::network& n, plugin::registry& plugins) {
    const auto uses = [&](const std::vector<config::plugin_use>& list, uint32_t kind) {
       json::array out;
       for (const auto& use : list) {
+         if (use.kind != kind) continue;
          json::object o{{"plugin", use.plugin}};
          if (kind == WRN_KIND_TRANSPORT)
             o["listen"] = use.listen ? base::format_endpoint(*use.listen) : "auto";
@@ -120,9 +121,14 @@ json::object to_json(const config::network& n, plugin::registry& plugins) {
              {"keys", n.keys},
              {"allow_plaintext", n.allow_plaintext},
              {"offload", n.offload}}},
-           {"node", {{"name", n.node_name}, {"addresses", prefixes(n.addresses, true)}}},
+           {"node",
+            {{"name", n.node_name},
+             {"addresses", prefixes(n.addresses, true)},
+             {"roles", n.relay ? json::array{"relay"} : json::array{}}}},
            {"transport", uses(n.transports, WRN_KIND_TRANSPORT)},
-           {"discovery", uses(n.discovery, WRN_KIND_DISCOVERY)},
+           {"discovery", uses(n.plugins, WRN_KIND_DISCOVERY)},
+           {"routing", uses(n.plugins, WRN_KIND_ROUTING)},
+           {"service", uses(n.plugins, WRN_KIND_SERVICE)},
            {"peer", std::move(peers)}};
 }
 

@@ -1,5 +1,6 @@
 // plugin list, describe: what is installed, without a daemon.
 #include "core/app/commands.hpp"
+#include "core/config/load.hpp"
 #include "core/control/json.hpp"
 
 #include <boost/json.hpp>
@@ -12,7 +13,7 @@ namespace json = boost::json;
 namespace {
 
 control::plugin_info info_of(const plugin::found_plugin& p) {
-   return {p.desc->name,    std::string(plugin::kind_name(p.desc->kind)),
+   return {p.desc->name,    std::string(config::kind_name(p.desc->kind)),
            p.desc->id,      p.desc->version,
            p.desc->license, p.desc->summary,
            p.from->path(),  p.desc};
@@ -54,7 +55,7 @@ int describe(const command_context& c, std::string name) {
    plugin::registry plugins;
    scan_plugins(c, plugins);
    base::result<plugin::found_plugin> found = base::fail(base::errc::not_found, "");
-   for (const uint32_t kind : {WRN_KIND_TRANSPORT, WRN_KIND_DISCOVERY})
+   for (const uint32_t kind : config::kinds)
       if (!found) found = plugins.find(kind, name);
    if (!found && is_path) return c.refuse(found.error());
    if (!found) {
@@ -98,6 +99,7 @@ void add_plugin_commands(CLI::App& root, command_context& c) {
    });
    add_plugin_new_command(*command, c);
    add_plugin_check_command(*command, c);
+   add_plugin_call_command(*command, c);
    auto name = std::make_shared<std::string>();
    auto* one = command->add_subcommand("describe", "Show a plugin and the keys of its table");
    one->add_option("name", *name, "The plugin's word, or the path of a module")

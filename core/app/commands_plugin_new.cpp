@@ -22,16 +22,26 @@ constexpr size_t name_max = 32;
 
 struct new_options {
    std::string kind, name, lang = "cpp", dir;
+   bool stream = false; // a transport over byte streams
 };
 
-/// The kinds that this ABI has, and those that will come.
 base::result<void> check_kind(const std::string& kind) {
-   if (kind == "transport" || kind == "discovery") return {};
-   const std::string abi = std::to_string(WRN_ABI_MAJOR) + "." + std::to_string(WRN_ABI_MINOR);
-   if (kind == "routing" || kind == "service")
-      return fail(errc::unsupported, "plugin ABI " + abi + " has no " + kind +
-                                           " plugins yet; there is transport and discovery");
-   return fail(errc::invalid, "no kind of plugin '" + kind + "'; there is transport and discovery");
+   for (const uint32_t known : config::kinds)
+      if (kind == config::kind_name(known)) return {};
+   return fail(errc::invalid, "no kind of plugin '" + kind +
+                                    "'; there is transport, discovery, routing and service");
+}
+
+base::result<void> check_stream(const new_options& o) {
+   if (!o.stream) return {};
+   if (o.kind != "transport")
+      return fail(errc::invalid, "--stream goes with a transport; a " + o.kind +
+                                       " plugin has no connections of its own");
+   if (o.lang != "cpp")
+      return fail(errc::unsupported,
+                  "there is no template for a stream transport in C; leave --lang away for the one "
+                  "in C++, or start from warren/host/stream.h");
+   return {};
 }
 
 /// A word that is right as a plugin's name, a file's name, a target of CMake and, with '-' as '_',
@@ -93,7 +103,8 @@ base::result<std::vector<written_file>> read_template(const new_options& o, cons
    auto templates = template_folder();
    if (!templates) return templates.error();
    std::vector<written_file> out;
-   for (const fs::path& folder : {*templates / o.kind / o.lang, *templates / "common"}) {
+   const std::string kind = o.kind + (o.stream ? "-stream" : "");
+   for (const fs::path& folder : {*templates / kind / o.lang, *templates / "common"}) {
       std::error_code ec;
       for (const auto& entry : fs::directory_iterator(folder, ec)) {
          std::ifstream in(entry.path(), std::ios::binary);
@@ -130,6 +141,7 @@ base::result<void> write_all(const fs::path& folder, const std::vector<written_f
 
 int make_plugin(const command_context& c, const new_options& o) {
    if (auto ok = check_kind(o.kind); !ok) return c.refuse(ok.error());
+   if (auto ok = check_stream(o); !ok) return c.refuse(ok.error());
    if (auto ok = check_name(o.name); !ok) return c.refuse(ok.error());
    const fs::path folder = o.dir.empty() ? fs::path(o.name) : fs::path(o.dir);
    auto files = read_template(o, folder);
@@ -157,7 +169,9 @@ void add_plugin_new_command(CLI::App& plugin, command_context& c) {
    auto o = std::make_shared<new_options>();
    auto* command = plugin.add_subcommand(
          "new", "Start a plugin: write a folder with one that builds and works");
-   command->add_option("kind", o->kind, "transport or discovery")->required()->type_name("KIND");
+   command->add_option("kind", o->kind, "transport, discovery, routing or service")
+         ->required()
+         ->type_name("KIND");
    command->add_option("name", o->name, "The plugin's word in configurations")
          ->required()
          ->type_name("NAME");
@@ -165,6 +179,7 @@ void add_plugin_new_command(CLI::App& plugin, command_context& c) {
          ->type_name("LANG")
          ->default_str(o->lang)
          ->check(CLI::IsMember({"c", "cpp"}));
+   command->add_flag("--stream", o->stream, "A transport over TCP instead of UDP (C++ only)");
    command->add_option("--dir", o->dir, "Where; omitted: a folder of its name")
          ->type_name("FOLDER");
    command->callback([&c, o] { c.action = [&c, o] { return make_plugin(c, *o); }; });

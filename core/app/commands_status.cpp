@@ -43,6 +43,7 @@ void print_status(const command_context& c, const json::value& s) {
    line("interface", printable(text_of(s, "interface")) + ", MTU " +
                            std::to_string(number_of(s, "mtu")) +
                            (flag_of(s, "offload") ? "" : ", no offloads"));
+   if (flag_of(s, "relay")) line("role", "relay");
    line("addresses", printable(join(list_of(s, "addresses"), ", ")));
    for (const json::value& i : list_of(s, "instances")) {
       std::string text = text_of(i, "plugin");
@@ -91,7 +92,7 @@ std::string render_peers(const command_context& c, const json::array& peers) {
              short_key(id.empty() ? text_of(p, "tunnel_key") : id),
              {state, tint_of_state(state)},
              path,
-             text_of(p, "endpoint"),
+             text_of(p, "via").empty() ? text_of(p, "endpoint") : "through " + text_of(p, "via"),
              ago_of(p),
              rtt_of(p),
              format_bytes(number_of(p, "rx_bytes")),

@@ -1,120 +1,28 @@
-#include "core/app/daemon.hpp"
+#include "core/app/daemon_class.hpp"
 
 #include "core/app/daemon_notes.hpp"
 #include "core/app/exit_codes.hpp"
 #include "core/app/paths.hpp"
 #include "core/base/limits.hpp"
-#include "core/config/load.hpp"
-#include "core/control/server.hpp"
-#include "core/io/event_loop.hpp"
-#include "core/mesh/network.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <future>
-#include <map>
-#include <thread>
 #include <unistd.h>
 
 namespace warren::app {
 
-namespace {
-
-namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace limits = base::limits;
-namespace log = base::log;
 using base::errc;
 using base::fail;
 
+namespace {
+
 constexpr uint64_t second = 1'000'000'000;
 
-/// What is known of a running network on the control thread.
-struct running {
-   std::unique_ptr<mesh::network> network; // used on the shard only
-   config::network settings;               // as applied
-   std::vector<std::string> failed;        // plugins that failed since
-   std::unique_ptr<asio::steady_timer> restart;
-   uint32_t restarts = 0;
-   uint64_t failed_at = 0;
-};
-
-class daemon final : public control::backend {
- public:
-   explicit daemon(const daemon_options& options) : options_(options) {}
-
-   int run();
-
-   // control::backend
-   control::daemon_info info() override;
-   std::vector<std::string> networks() override;
-   void status(const std::string& network, control::reply<mesh::network_status> done) override;
-   void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
-             control::reply<mesh::ping_result> done) override;
-   void reload(control::reply<control::reload_report> done) override;
-   base::result<void> set_log_level(log::level level) override;
-   std::vector<control::plugin_info> plugins() override;
-   std::vector<std::pair<std::string, std::string>> refused_plugins() override {
-      return registry_.refused();
-   }
-   void stop() override;
-   std::vector<mesh::event> recent_events() override { return {events_.begin(), events_.end()}; }
-   uint64_t subscribe(std::function<void(const mesh::event&)> on_event) override;
-   void unsubscribe(uint64_t token) override { subscribers_.erase(token); }
-
- private:
-   /// Everything that a configuration needs before the system is touched.
-   struct prepared {
-      config::settings settings;
-      std::map<std::string, mesh::plan> plans;
-   };
-   config::loaded<config::settings> load();
-   config::schemas schemas();
-   base::result<prepared> prepare(config::settings settings);
-   base::result<mesh::plan> make_plan(const config::network& wanted, const running* now);
-   base::result<void> apply(const std::string& name, mesh::plan plan);
-   void stop_network(const std::string& name);
-   void restart_failed(const std::string& name);
-   void on_event(mesh::event event);
-   template <class Fn> auto on_shard(Fn fn) -> decltype(fn());
-   int start();
-   void shut_down();
-   void watch_signals();
-
-   daemon_options options_;
-   config::daemon host_;
-   plugin::registry registry_;
-   asio::io_context context_{1};
-   std::unique_ptr<asio::signal_set> signals_;
-   std::unique_ptr<control::server> server_;
-   std::unique_ptr<io::event_loop> loop_;
-   std::thread shard_;
-   std::map<std::string, running> networks_;
-   std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
-   std::deque<mesh::event> events_;
-   std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers_;
-   uint64_t next_subscriber_ = 1;
-   std::atomic<size_t> events_under_way_{0};
-   int64_t started_wall_ns_ = 0;
-};
-
-/// Runs fn on the shard and waits. For changes, which are rare and bounded; queries are posted
-/// instead.
-template <class Fn> auto daemon::on_shard(Fn fn) -> decltype(fn()) {
-   std::packaged_task<decltype(fn())()> task(std::move(fn));
-   auto done = task.get_future();
-   auto shared = std::make_shared<decltype(task)>(std::move(task));
-   while (!loop_->post([shared] { (*shared)(); }))
-      std::this_thread::yield(); // the shard empties its bounded queue each turn
-   return done.get();
-}
+} // namespace
 
 config::schemas daemon::schemas() {
    config::schemas s;
@@ -159,7 +67,7 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
                                          "' has this node's own id");
    plan.identity = std::make_shared<const trust::identity>(std::move(*identity));
    const auto create =
-         [&](uint32_t kind, const std::vector<config::plugin_use>& uses,
+         [&](const std::vector<config::plugin_use>& uses,
              const std::vector<config::plugin_use>& kept,
              std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
       std::vector<bool> taken(kept.size(), false);
@@ -172,7 +80,7 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
             taken[same] = true;
             continue;
          }
-         auto found = registry_.find(kind, use.plugin);
+         auto found = registry_.find(use.kind, use.plugin);
          if (!found) return found.error();
          auto made = plugin::instance::create(*found, use, wanted.name, *loop_, *plan.identity);
          if (!made) return made.error();
@@ -180,21 +88,19 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
       }
       return {};
    };
-   std::vector<config::plugin_use> kept_transports, kept_discovery;
+   std::vector<config::plugin_use> kept_transports, kept_plugins;
    if (now != nullptr) {
       const auto works = [&](const config::plugin_use& use) {
          return std::find(now->failed.begin(), now->failed.end(), use.plugin) == now->failed.end();
       };
       std::copy_if(now->settings.transports.begin(), now->settings.transports.end(),
                    std::back_inserter(kept_transports), works);
-      std::copy_if(now->settings.discovery.begin(), now->settings.discovery.end(),
-                   std::back_inserter(kept_discovery), works);
+      std::copy_if(now->settings.plugins.begin(), now->settings.plugins.end(),
+                   std::back_inserter(kept_plugins), works);
    }
-   if (auto ok = create(WRN_KIND_TRANSPORT, wanted.transports, kept_transports, plan.transports);
-       !ok)
+   if (auto ok = create(wanted.transports, kept_transports, plan.transports); !ok)
       return ok.error();
-   if (auto ok = create(WRN_KIND_DISCOVERY, wanted.discovery, kept_discovery, plan.discovery); !ok)
-      return ok.error();
+   if (auto ok = create(wanted.plugins, kept_plugins, plan.plugins); !ok) return ok.error();
    return plan;
 }
 
@@ -395,104 +301,6 @@ void daemon::stop() {
    auto grace = std::make_shared<asio::steady_timer>(context_, std::chrono::milliseconds(50));
    grace->async_wait([this, grace](const boost::system::error_code&) { context_.stop(); });
 }
-
-control::daemon_info daemon::info() {
-   return {WARREN_VERSION, static_cast<uint64_t>(getpid()), started_wall_ns_, options_.config,
-           log::threshold()};
-}
-
-std::vector<std::string> daemon::networks() {
-   std::vector<std::string> names;
-   for (const auto& [name, r] : networks_)
-      names.push_back(name);
-   return names;
-}
-
-void daemon::status(const std::string& name, control::reply<mesh::network_status> done) {
-   const auto it = networks_.find(name);
-   if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
-   // Networks are destroyed by a closure posted later, so the pointer is good when this one runs.
-   mesh::network* network = it->second.network.get();
-   const bool posted = loop_->post([this, network, done] {
-      asio::post(context_, [done, s = network->status()]() mutable { done(std::move(s)); });
-   });
-   if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
-}
-
-void daemon::ping(const std::string& name, std::string target, size_t bytes, uint64_t timeout_ns,
-                  control::reply<mesh::ping_result> done) {
-   const auto it = networks_.find(name);
-   if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
-   mesh::network* network = it->second.network.get();
-   const bool posted = loop_->post([this, network, done, target = std::move(target), bytes,
-                                    timeout_ns] {
-      network->ping(target, bytes, timeout_ns, [this, done](base::result<mesh::ping_result> r) {
-         asio::post(context_, [done, r = std::move(r)]() mutable { done(std::move(r)); });
-      });
-   });
-   if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
-}
-
-void daemon::reload(control::reply<control::reload_report> done) {
-   auto loaded = load();
-   if (!loaded.ok()) {
-      std::string text = "the configuration has mistakes; everything runs on as before";
-      for (const auto& e : loaded.errors)
-         text += "\n" + e.format();
-      return done(fail(errc::config, text));
-   }
-   auto ready = prepare(std::move(loaded.value));
-   if (!ready)
-      return done(fail(ready.error().code, ready.error().text + "; everything runs on as before"));
-   control::reload_report report;
-   const config::daemon& host = ready->settings.host;
-   if (host.socket != host_.socket && options_.socket.empty())
-      report.changes.push_back("control.socket changed: takes effect after a restart");
-   if (host.log_file != host_.log_file) {
-      if (auto ok = log::open({host.log_file, host.log_level}); !ok) return done(ok.error());
-   }
-   if (!options_.log_level) log::set_threshold(host.log_level);
-   const std::string socket = host_.socket;
-   host_ = host;
-   host_.socket = socket;
-
-   for (const std::string& name : networks())
-      if (!ready->plans.contains(name)) {
-         stop_network(name);
-         report.changes.push_back(name + ": stopped");
-      }
-   for (auto& [name, plan] : ready->plans) {
-      const auto it = networks_.find(name);
-      const bool fresh = it == networks_.end();
-      const std::string change =
-            fresh ? "started" : describe_change(it->second.settings, plan.settings);
-      if (auto ok = apply(name, std::move(plan)); !ok)
-         return done(fail(ok.error().code, ok.error().text + "; this network runs on as before"));
-      report.changes.push_back(name + ": " + change);
-   }
-   log::info("reloaded", {{"networks", uint64_t{networks_.size()}}});
-   done(std::move(report));
-}
-
-base::result<void> daemon::set_log_level(log::level level) {
-   log::set_threshold(level);
-   return {};
-}
-
-std::vector<control::plugin_info> daemon::plugins() {
-   std::vector<control::plugin_info> out;
-   for (const auto& p : registry_.all())
-      out.push_back({p.desc->name, std::string(plugin::kind_name(p.desc->kind)), p.desc->id,
-                     p.desc->version, p.desc->license, p.desc->summary, p.from->path(), p.desc});
-   return out;
-}
-
-uint64_t daemon::subscribe(std::function<void(const mesh::event&)> on_event) {
-   subscribers_[next_subscriber_] = std::move(on_event);
-   return next_subscriber_++;
-}
-
-} // namespace
 
 int run_daemon(const daemon_options& options) { return daemon(options).run(); }
 

@@ -46,9 +46,9 @@ std::string describe_change(const config::network& before, const config::network
    if (added != 0) say(std::to_string(added) + " peers added");
    if (removed != 0) say(std::to_string(removed) + " peers removed");
    if (changed != 0) say(std::to_string(changed) + " peers changed");
-   for (const auto* list : {&after.transports, &after.discovery})
+   for (const auto* list : {&after.transports, &after.plugins})
       for (const auto& use : *list) {
-         const auto& old = list == &after.transports ? before.transports : before.discovery;
+         const auto& old = list == &after.transports ? before.transports : before.plugins;
          if (std::find(old.begin(), old.end(), use) == old.end())
             say("'" + use.plugin + "' restarted");
       }

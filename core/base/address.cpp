@@ -92,6 +92,7 @@ std::string format_prefix(const wrn_addr& prefix) {
 
 std::string format_endpoint(const wrn_addr& endpoint) {
    if (endpoint.family == WRN_AF_NONE) return "none";
+   if (endpoint.family == WRN_AF_PATH) return "through the mesh";
    const std::string host = format_address(endpoint);
    const std::string port = std::to_string(endpoint.port);
    return endpoint.family == WRN_AF_INET ? host + ":" + port : "[" + host + "]:" + port;

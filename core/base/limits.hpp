@@ -33,6 +33,34 @@ inline constexpr size_t metrics_per_plugin_max = 256;
 /// Name look-ups under way per plugin instance.
 inline constexpr size_t lookups_per_plugin_max = 64;
 
+/// Streams per plugin instance, dialled and accepted: one per peer and as many again for the moment
+/// in which both sides dial, for what one node serves over streams. Each costs a file descriptor.
+inline constexpr size_t streams_per_plugin_max = 1024;
+
+/// Listeners per plugin instance: one per `listen`, and one `listen` per instance; the rest is room
+/// for a list.
+inline constexpr size_t listeners_per_plugin_max = 8;
+
+/// Bytes of one stream that the kernel took and that have not left. Enough to keep a fast path busy
+/// between two turns, little enough that a slow one does not add seconds of delay.
+inline constexpr size_t stream_unsent_bytes = 128 << 10;
+
+/// Callers in the kernel's queue of a listener, and how many of them one turn accepts, so that a
+/// flood of calls does not starve packets.
+inline constexpr int stream_backlog_max = 128;
+inline constexpr uint32_t stream_accepts_per_turn_max = 16;
+
+/// Bytes read from one stream in one turn; then it is the others' turn. One callback gets a buffer
+/// of stream_read_bytes at most.
+inline constexpr size_t stream_turn_bytes_max = 256 << 10;
+inline constexpr size_t stream_read_bytes = 64 << 10;
+
+/// How long written bytes may stay unacknowledged before a stream counts as broken, in
+/// milliseconds, and how often a call is repeated (1 + 2 + 4 + 8 + 16 s): half a minute each, since
+/// the kernel's own patience is a quarter of an hour and a tunnel has other paths.
+inline constexpr uint32_t stream_unacknowledged_ms_max = 30'000;
+inline constexpr int stream_connect_repeats_max = 4;
+
 /// Log events per second and event name of one plugin, so that a peer cannot fill a disk.
 inline constexpr uint32_t plugin_log_per_second_max = 10;
 
@@ -55,6 +83,27 @@ inline constexpr size_t link_queue_max = 256;
 /// Inner packets that wait until a peer's tunnel key is known, oldest dropped first: the first
 /// segments of a few connections.
 inline constexpr size_t key_queue_max = 32;
+
+/// Messages of plugins waiting to leave or to be handed over, per network and direction: a batch or
+/// two of each neighbour.
+inline constexpr size_t messages_max = 512;
+
+/// Bulk messages waiting in one network, in bytes: sixteen of the largest.
+inline constexpr size_t bulk_bytes_max = 16 << 20;
+
+/// Datagrams on their way through the mesh that wait for their turn in one network: what one batch
+/// of reads can bring from a few members at once. More is dropped, as a router drops.
+inline constexpr size_t transit_max = 512;
+
+/// Ways to one member, and in one table of a routing plugin.
+inline constexpr size_t ways_per_member_max = 4;
+inline constexpr size_t ways_max = 16384;
+
+/// Members an overlay datagram may pass: twice the width of any mesh that people build by hand.
+inline constexpr unsigned overlay_hops_max = 16;
+
+/// Requests of the control API that plugins of one network have not answered.
+inline constexpr size_t plugin_requests_max = 64;
 
 /// Closures posted to a shard from other threads and not yet run.
 inline constexpr size_t posts_max = 1024;

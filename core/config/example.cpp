@@ -7,8 +7,7 @@ namespace warren::config {
 namespace {
 
 void append_plugin(std::string& out, const wrn_plugin_desc& desc) {
-   const std::string table =
-         std::string(desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") + desc.name;
+   const std::string table = std::string(kind_name(desc.kind)) + "." + desc.name;
    out += "# " + std::string(desc.name) + ": " + desc.summary + "\n";
    out += "[" + table + "]\n";
    for (const wrn_param* p = desc.params; p != nullptr && p->name != nullptr; p++) {
@@ -54,6 +53,7 @@ offload = true                     # segmentation offloads of TUN and of sockets
 [node]
 name = "laptop"                    # default: the host's name
 addresses = ["10.20.0.1/24", "fd20::1/64"] # of the interface; the prefix length makes the route
+roles = []                         # ["relay"]: pass on what members without a direct path send each other
 
 [[transport]]                      # in order of preference
 plugin = "wireguard"               # the one word
@@ -69,6 +69,11 @@ plugin = "static"
 )";
    for (const wrn_plugin_desc* desc : plugins.all(WRN_KIND_DISCOVERY))
       append_plugin(out, *desc);
+   for (const uint32_t kind : {WRN_KIND_ROUTING, WRN_KIND_SERVICE})
+      for (const wrn_plugin_desc* desc : plugins.all(kind)) {
+         out += "\n[[" + std::string(kind_name(kind)) + "]]\nplugin = \"" + desc->name + "\"\n\n";
+         append_plugin(out, *desc);
+      }
    out += R"(
 [[peer]]                           # a Warren node, known by its node id
 name = "nas"

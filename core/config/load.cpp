@@ -121,7 +121,9 @@ class network_reader {
       if (const toml::table* t = in.table("network")) read_network(*t, n);
       if (const toml::table* t = in.table("node")) read_node(*t, n);
       n.transports = read_uses(in.tables("transport"), WRN_KIND_TRANSPORT, table);
-      n.discovery = read_uses(in.tables("discovery"), WRN_KIND_DISCOVERY, table);
+      for (const uint32_t kind : {WRN_KIND_DISCOVERY, WRN_KIND_ROUTING, WRN_KIND_SERVICE})
+         for (plugin_use& use : read_uses(in.tables(std::string(kind_name(kind))), kind, table))
+            n.plugins.push_back(std::move(use));
       for (const toml::table* t : in.tables("peer"))
          read_peer(*t, n);
       in.finish();
@@ -165,18 +167,26 @@ class network_reader {
          else
             errors_.add(item.where, a.error().text);
       }
+      for (const auto& item : in.strings("roles")) {
+         if (item.value == "relay")
+            n.relay = true;
+         else
+            errors_.add(item.where, "\"" + item.value + "\" is not a role; expected \"relay\"");
+      }
       in.finish();
    }
 
-   /// The words of a kind whose sub-tables may stand in a [[transport]] or [[discovery]].
+   /// The tables of one kind, such as [[transport]]; a sub-table may stand there for every word of
+   /// the kind.
    std::vector<plugin_use> read_uses(const std::vector<const toml::table*>& tables, uint32_t kind,
                                      const toml::table& whole) {
       const bool transport = kind == WRN_KIND_TRANSPORT;
-      const std::string name = transport ? "[[transport]]" : "[[discovery]]";
+      const std::string name = "[[" + std::string(kind_name(kind)) + "]]";
       std::vector<plugin_use> uses;
       for (const toml::table* t : tables) {
          table_reader in(*t, name, errors_);
          plugin_use use;
+         use.kind = kind;
          use.where = in.where();
          if (auto v = in.string("plugin")) {
             use.plugin = *v;
@@ -221,8 +231,10 @@ class network_reader {
          errors_.add(whole.source(), "more than " +
                                            std::to_string(limits::plugins_per_network_max) + " " +
                                            name + " tables");
-      if (uses.empty()) { // the everyday case needs neither table
+      const bool has_default = transport || kind == WRN_KIND_DISCOVERY;
+      if (uses.empty() && has_default) { // the everyday case needs neither table
          plugin_use use;
+         use.kind = kind;
          use.plugin = transport ? "wireguard" : "static";
          use.where = errors_.at(whole.source());
          const plugin_schema schema = plugins_.find(kind, use.plugin);
@@ -316,44 +328,11 @@ class network_reader {
       }
    }
 
-   /// "<transport>://[key_…@]host:port"
    void check_endpoint(const table_reader::item& item) {
-      const std::string expected =
-            "; expected transport://host:port, for example \"wireguard://nas.example.net:51820\" "
-            "or \"wireguard://[2001:db8::1]:51820\"";
-      const auto bad = [&](std::string_view why) {
-         errors_.add(item.where, "endpoint \"" + item.value + "\" " + std::string(why) + expected);
-      };
-      std::string_view text = item.value;
-      const size_t scheme = text.find("://");
-      if (scheme == std::string_view::npos) return bad("names no transport");
-      const std::string word(text.substr(0, scheme));
-      text.remove_prefix(scheme + 3);
-      if (const size_t at = text.find('@'); at != std::string_view::npos) {
-         if (auto id = crypto::parse_node_id(text.substr(0, at)); !id)
-            return errors_.add(item.where, "endpoint \"" + item.value + "\": " + id.error().text);
-         text.remove_prefix(at + 1);
-      }
-      const size_t colon = text.rfind(':');
-      if (colon == std::string_view::npos || colon == 0) return bad("lacks host or port");
-      const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
-      const bool digits =
-            !port.empty() && port.size() <= 5 &&
-            std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-      if (!digits || std::stoi(std::string(port)) < 1 || std::stoi(std::string(port)) > 65535)
-         return bad("has no port from 1 to 65535");
-      if (host.front() == '[') {
-         if (host.back() != ']' || !base::parse_address(host.substr(1, host.size() - 2)))
-            return bad("has no IPv6 address in its brackets");
-      } else {
-         const bool name =
-               host.size() <= 253 && std::all_of(host.begin(), host.end(), [](unsigned char c) {
-                  return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '_';
-               });
-         if (!name) return bad("has no host name or address");
-      }
-      if (own_words_.contains(word)) return;
-      if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, word);
+      const auto word = endpoint_transport(item.value);
+      if (!word) return errors_.add(item.where, word.error().text);
+      if (own_words_.contains(*word)) return;
+      if (const plugin_schema schema = plugins_.find(WRN_KIND_TRANSPORT, *word);
           schema.desc == nullptr)
          errors_.add(item.where, "endpoint \"" + item.value + "\": " + schema.unknown_text);
    }

@@ -57,6 +57,16 @@ loaded<network> parse_network(std::string_view text, const std::filesystem::path
 loaded<settings> load_all(const std::filesystem::path& warren_toml, bool may_be_missing,
                           const std::function<schemas(const daemon&)>& plugins);
 
+/// "transport", "discovery", "routing", "service"; "unknown" for another WRN_KIND_*.
+std::string_view kind_name(uint32_t kind);
+/// All kinds, in the order in which they are shown.
+inline constexpr uint32_t kinds[] = {WRN_KIND_TRANSPORT, WRN_KIND_DISCOVERY, WRN_KIND_ROUTING,
+                                     WRN_KIND_SERVICE};
+
+/// The transport that an endpoint such as "wireguard://[key_…@]nas.example.net:51820" names, or
+/// what is wrong with it.
+base::result<std::string> endpoint_transport(const std::string& endpoint);
+
 /// The candidate most like `word`, or empty when none is near (Damerau-Levenshtein distance at most
 /// a third of the length, at least 1).
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

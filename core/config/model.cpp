@@ -20,7 +20,7 @@ bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& 
 bool operator==(const plugin_use& a, const plugin_use& b) {
    const bool listen = a.listen.has_value() == b.listen.has_value() &&
                        (!a.listen || base::same_endpoint(*a.listen, *b.listen));
-   return a.plugin == b.plugin && listen && a.values == b.values;
+   return a.kind == b.kind && a.plugin == b.plugin && listen && a.values == b.values;
 }
 
 bool operator==(const peer& a, const peer& b) {

@@ -5,7 +5,7 @@
 
 #include "core/base/log.hpp"
 #include "core/crypto/keys.hpp"
-#include "warren/base.h"
+#include "warren/plugin.h"
 
 #include <cstdint>
 #include <map>
@@ -38,8 +38,9 @@ struct plugin_values {
    bool operator==(const plugin_values&) const = default;
 };
 
-/// One [[transport]] or [[discovery]] table.
+/// One [[transport]], [[discovery]], [[routing]] or [[service]] table.
 struct plugin_use {
+   uint32_t kind = WRN_KIND_TRANSPORT;
    std::string plugin; // the one word, or an absolute path of a module
    std::optional<wrn_addr>
          listen; // transports; nothing = "auto": any address, a port the system chooses
@@ -73,8 +74,9 @@ struct network {
    std::vector<wrn_addr> addresses; // of the interface, with prefix length
    bool allow_plaintext = false;
    bool offload = true;                // TUN and UDP segmentation offloads
+   bool relay = false;                 // passes on what members send each other through this node
    std::vector<plugin_use> transports; // in order of preference
-   std::vector<plugin_use> discovery;
+   std::vector<plugin_use> plugins;    // the other kinds, as written
    std::vector<peer> peers;
    std::string file;
 };

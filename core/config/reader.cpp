@@ -388,10 +388,7 @@ plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc
    plugin_values values;
    values.where = table != nullptr ? errors.at(table->source()) : where;
    table_reader in(table != nullptr ? *table : empty,
-                   std::string("[") +
-                         (desc.kind == WRN_KIND_TRANSPORT ? "transport." : "discovery.") +
-                         desc.name + "]",
-                   errors);
+                   "[" + std::string(kind_name(desc.kind)) + "." + desc.name + "]", errors);
    for (const wrn_param* p = desc.params; p != nullptr && p->name != nullptr; p++) {
       const number_range range = split_range(p->range);
       std::optional<plugin_values::value> value;

@@ -44,6 +44,9 @@ class backend {
    virtual void status(const std::string& network, reply<mesh::network_status> done) = 0;
    virtual void ping(const std::string& network, std::string target, size_t bytes,
                      uint64_t timeout_ns, reply<mesh::ping_result> done) = 0;
+   /// A request for a plugin of the network.
+   virtual void ask_plugin(const std::string& network, mesh::plugin_request what,
+                           reply<mesh::plugin_answer> done) = 0;
    /// Reads all configuration again and applies it, or changes nothing and says why.
    virtual void reload(reply<reload_report> done) = 0;
    virtual base::result<void> set_log_level(base::log::level level) = 0;

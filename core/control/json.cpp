@@ -94,7 +94,10 @@ json::value to_json(const mesh::peer_status& p) {
          {"addresses", list(p.addresses, false)},
          {"routes", list(p.routes, true)},
          {"state", mesh::to_string(p.state)},
-         {"path", p.endpoint.family == WRN_AF_NONE ? json::value(nullptr) : json::value("direct")},
+         {"path", p.endpoint.family == WRN_AF_NONE   ? json::value(nullptr)
+                  : p.endpoint.family == WRN_AF_PATH ? json::value("relayed")
+                                                     : json::value("direct")},
+         {"via", text_or_null(p.via)},
          {"transport", text_or_null(p.transport)},
          {"endpoint", endpoint_or_null(p.endpoint)},
          {"latest_handshake", time_or_null(p.handshake_wall_ns)},
@@ -139,6 +142,7 @@ json::value to_json(const mesh::network_status& s) {
                        {"mtu", s.mtu},
                        {"up", s.up},
                        {"offload", s.offload},
+                       {"relay", s.relay},
                        {"since", time_or_null(static_cast<int64_t>(s.since_wall_ns))},
                        {"addresses", list(s.addresses, true)},
                        {"instances", std::move(instances)},
@@ -163,7 +167,7 @@ json::value to_json(const mesh::ping_result& r) {
                        {"address", base::format_address(r.address)},
                        {"rtt_us", r.rtt_us},
                        {"bytes", r.bytes},
-                       {"path", "direct"},
+                       {"path", r.endpoint.family == WRN_AF_PATH ? "relayed" : "direct"},
                        {"transport", r.transport},
                        {"endpoint", endpoint_or_null(r.endpoint)}};
 }

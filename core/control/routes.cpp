@@ -37,12 +37,18 @@ std::optional<std::string> decode(std::string_view text) {
    return out;
 }
 
-/// "/v1/networks/{network}" against "/v1/networks/acme".
+/// "/v1/networks/{network}" against "/v1/networks/acme". "{path}" takes all that is left.
 bool match_path(std::string_view pattern, std::string_view path,
                 std::map<std::string, std::string, std::less<>>& found) {
    while (true) {
       const size_t a = pattern.find('/', 1), b = path.find('/', 1);
       const std::string_view want = pattern.substr(0, a), have = path.substr(0, b);
+      if (want == "/{path}") {
+         auto value = decode(path);
+         if (!value) return false;
+         found.emplace("path", std::move(*value));
+         return true;
+      }
       if (want.size() > 2 && want[1] == '{') {
          auto value = decode(have.substr(1));
          if (!value || value->empty()) return false;
@@ -147,6 +153,45 @@ void put_log_level(backend& daemon, handler_arguments a, responder respond) {
    respond({200, json::object{{"schema", "warren.log_level/1"}, {"level", *text}}});
 }
 
+void get_routes(backend& daemon, handler_arguments a, responder respond) {
+   daemon.status(a.path.at("network"),
+                 answer<mesh::network_status>(std::move(respond), [](const auto& s) -> json::value {
+                    json::array ways;
+                    for (const auto& w : s.ways)
+                       ways.push_back(json::object{{"destination", w.destination},
+                                                   {"next_hop", w.next_hop},
+                                                   {"metric", w.metric},
+                                                   {"weight", w.weight},
+                                                   {"plugin", w.plugin},
+                                                   {"used", w.used}});
+                    return json::object{{"schema", "warren.routes/1"},
+                                        {"network", s.name},
+                                        {"relay", s.relay},
+                                        {"routes", std::move(ways)}};
+                 }));
+}
+
+void ask_plugin(std::string_view method, backend& daemon, handler_arguments a, responder respond) {
+   mesh::plugin_request what{a.path.at("plugin"), std::string(method), a.path.at("path"),
+                             method == "GET" ? "" : json::serialize(a.body)};
+   const auto done = [respond = std::move(respond)](base::result<mesh::plugin_answer> r) {
+      if (!r) return respond(problem(r.error()));
+      json::parse_options options;
+      options.max_depth = 16;
+      json::error_code ec;
+      json::value body = json::parse(r->json, ec, {}, options);
+      if (ec) return respond(problem(500, "internal", "the plugin's answer is not JSON"));
+      if (r->status < 400) return respond({static_cast<int>(r->status), std::move(body)});
+      const json::value* detail =
+            body.is_object() ? body.as_object().if_contains("detail") : nullptr;
+      respond(problem(static_cast<int>(r->status), "refused by the plugin",
+                      detail != nullptr && detail->is_string()
+                            ? std::string_view(detail->as_string())
+                            : "the plugin gave no reason"));
+   };
+   daemon.ask_plugin(a.path.at("network"), std::move(what), done);
+}
+
 void get_plugins(backend& daemon, handler_arguments, responder respond) {
    json::array plugins, refused;
    for (const auto& p : daemon.plugins())
@@ -193,6 +238,31 @@ const std::vector<route>& routes() {
           {"target", "bytes", "timeout_ms"},
           false,
           post_ping},
+         {"GET",
+          "/v1/networks/{network}/routes",
+          "Ways to members through others, from the routing plugins",
+          {},
+          {},
+          false,
+          get_routes},
+         {"GET",
+          "/v1/networks/{network}/plugins/{plugin}/{path}",
+          "Ask a plugin of the network; path may hold slashes",
+          {},
+          {},
+          false,
+          [](backend& d, handler_arguments a, responder r) {
+             ask_plugin("GET", d, a, std::move(r));
+          }},
+         {"POST",
+          "/v1/networks/{network}/plugins/{plugin}/{path}",
+          "Hand a JSON object to a plugin of the network",
+          {},
+          {"*"},
+          false,
+          [](backend& d, handler_arguments a, responder r) {
+             ask_plugin("POST", d, a, std::move(r));
+          }},
          {"POST",
           "/v1/reload",
           "Read the configuration again and apply what changed",
@@ -332,9 +402,10 @@ void dispatch(backend& daemon, const request& r, responder respond, match* strea
       json::value body = json::parse(r.body, ec, {}, options);
       if (ec || !body.is_object())
          return respond(problem(400, "bad request", "the body is not a JSON object"));
+      const bool any_key = found->body_keys.front() == "*"; // a plugin judges
       for (const auto& item : body.as_object())
-         if (std::find(found->body_keys.begin(), found->body_keys.end(),
-                       std::string_view(item.key())) == found->body_keys.end())
+         if (!any_key && std::find(found->body_keys.begin(), found->body_keys.end(),
+                                   std::string_view(item.key())) == found->body_keys.end())
             return respond(problem(400, "bad request",
                                    "unknown key '" + std::string(item.key()).substr(0, 64) +
                                          "' in the body"));

@@ -34,7 +34,7 @@ struct arguments {
 
 struct route {
    std::string_view method, pattern, summary;
-   std::vector<std::string_view> query_keys, body_keys; // all others are refused
+   std::vector<std::string_view> query_keys, body_keys; // all others are refused; "*": any
    bool stream = false; // answered by the server itself as newline-delimited JSON
    std::function<void(backend&, const arguments&, responder)> handle;
 };

@@ -169,6 +169,16 @@ bool verify_possession(const signing_key& own, const bytes32& prover_tunnel_key,
    return usable && sodium_memcmp(wanted.data(), proof.data(), wanted.size()) == 0;
 }
 
+uint32_t short_name(std::string_view domain, std::span<const uint8_t> bytes) {
+   std::vector<uint8_t> all(domain.begin(), domain.end());
+   all.push_back(0);
+   all.insert(all.end(), bytes.begin(), bytes.end());
+   std::array<uint8_t, crypto_generichash_BYTES_MIN> hash{};
+   crypto_generichash(hash.data(), hash.size(), all.data(), all.size(), nullptr, 0);
+   return static_cast<uint32_t>(hash[0]) | static_cast<uint32_t>(hash[1]) << 8 |
+          static_cast<uint32_t>(hash[2]) << 16 | static_cast<uint32_t>(hash[3]) << 24;
+}
+
 std::string format_node_id(const bytes32& id) {
    return std::string(id_prefix) + base::base58_encode(id);
 }

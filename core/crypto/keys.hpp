@@ -81,6 +81,9 @@ base::result<possession_proof> prove_possession(const tunnel_key& own,
 bool verify_possession(const signing_key& own, const bytes32& prover_tunnel_key,
                        std::span<const uint8_t> message, const possession_proof& proof);
 
+/// The first bytes of the BLAKE2b of a text and bytes: short names for what is long. Not secret.
+uint32_t short_name(std::string_view domain, std::span<const uint8_t> bytes);
+
 /// "key_" and base58 of the 32 bytes.
 std::string format_node_id(const bytes32& id);
 base::result<bytes32> parse_node_id(std::string_view text);

@@ -1,6 +1,7 @@
 #include "core/io/event_loop.hpp"
 
 #include "core/io/netlink.hpp"
+#include "core/io/tcp.hpp"
 #include "core/io/tun.hpp"
 
 #include <algorithm>
@@ -264,6 +265,20 @@ base::result<std::unique_ptr<tun_device>> event_loop::open_tun(const tun_options
    auto tun = kernel_tun::open(*this, *monitor_, options, sink);
    if (!tun) return tun.error();
    return std::unique_ptr<tun_device>(std::move(*tun));
+}
+
+base::result<std::unique_ptr<tcp_listener>> event_loop::listen_tcp(const wrn_addr& bind,
+                                                                   tcp_listener_sink& sink) {
+   auto listener = kernel_tcp_listener::open(*this, bind, sink, options_.udp.mark);
+   if (!listener) return listener.error();
+   return std::unique_ptr<tcp_listener>(std::move(*listener));
+}
+
+base::result<std::unique_ptr<tcp_stream>> event_loop::connect_tcp(const wrn_addr& to,
+                                                                  tcp_stream_sink& sink) {
+   auto stream = kernel_tcp::connect(*this, to, sink, options_.udp.mark);
+   if (!stream) return stream.error();
+   return std::unique_ptr<tcp_stream>(std::move(*stream));
 }
 
 void event_loop::on_network_changed(std::function<void()> fn) {

@@ -79,6 +79,10 @@ class event_loop final : public shard, private reactor, private ready_sink {
                                                       const udp_options& options);
    base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options,
                                                       tun_sink& sink) override;
+   base::result<std::unique_ptr<tcp_listener>> listen_tcp(const wrn_addr& bind,
+                                                          tcp_listener_sink& sink) override;
+   base::result<std::unique_ptr<tcp_stream>> connect_tcp(const wrn_addr& to,
+                                                         tcp_stream_sink& sink) override;
    void resolve(std::string name, uint16_t port, std::weak_ptr<void> alive,
                 resolve_callback done) override;
    bool post(std::function<void()> fn) override;

@@ -1,4 +1,5 @@
-// The seam between node logic and the outside: clock, chance, timers, packets, sockets, TUN, names.
+// The seam between node logic and the outside: clock, chance, timers, packets, sockets, streams,
+// TUN, names.
 //
 // core/mesh and core/plugin see the world only through io::shard. The daemon implements it over
 // epoll and the kernel (event_loop.hpp), the tests over virtual time and an in-memory network
@@ -8,6 +9,7 @@
 
 #include "core/base/error.hpp"
 #include "core/io/packet_pool.hpp"
+#include "core/io/tcp_seam.hpp"
 #include "warren/packet.h"
 
 #include <cstdint>
@@ -124,6 +126,12 @@ class shard {
                                                               bool offload = true) = 0;
    virtual base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options,
                                                               tun_sink& sink) = 0;
+   /// Addresses as for open_udp().
+   virtual base::result<std::unique_ptr<tcp_listener>> listen_tcp(const wrn_addr& bind,
+                                                                  tcp_listener_sink& sink) = 0;
+   /// on_connected() follows, never from inside this call. Fails at once only for lack of files.
+   virtual base::result<std::unique_ptr<tcp_stream>> connect_tcp(const wrn_addr& to,
+                                                                 tcp_stream_sink& sink) = 0;
 
    /// Host name or literal to addresses with `port` set. The callback comes later, exactly once,
    /// unless `alive` is gone by then.

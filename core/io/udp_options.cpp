@@ -1,5 +1,6 @@
 // Opening and setting up the sockets of a kernel_udp, and the table of local addresses.
 #include "core/base/address.hpp"
+#include "core/io/kernel_address.hpp"
 #include "core/io/udp.hpp"
 
 #include <algorithm>
@@ -23,10 +24,6 @@ namespace warren::io {
 namespace {
 
 constexpr int same_port_tries = 32; // for port 0: the port one family got may be taken in the other
-
-bool is_any(const wrn_addr& a) {
-   return std::all_of(std::begin(a.ip), std::end(a.ip), [](uint8_t b) { return b == 0; });
-}
 
 bool set_int(int fd, int level, int option, int value) {
    return setsockopt(fd, level, option, &value, sizeof value) == 0;
@@ -153,23 +150,8 @@ base::result<bool> kernel_udp::open_channel(uint8_t family, const wrn_addr& bind
       return base::fail_errno(base::errc_of_errno(errno), "cannot open a UDP socket", errno);
    }
    set_options(c);
-   sockaddr_storage storage{};
-   socklen_t size;
-   if (family == WRN_AF_INET) {
-      auto& in = reinterpret_cast<sockaddr_in&>(storage);
-      in.sin_family = AF_INET;
-      in.sin_port = htons(bind.port);
-      std::memcpy(&in.sin_addr, bind.ip, 4);
-      size = sizeof in;
-   } else {
-      auto& in6 = reinterpret_cast<sockaddr_in6&>(storage);
-      in6.sin6_family = AF_INET6;
-      in6.sin6_port = htons(bind.port);
-      in6.sin6_scope_id = bind.scope_id;
-      std::memcpy(&in6.sin6_addr, bind.ip, 16);
-      size = sizeof in6;
-   }
-   if (::bind(c.fd, reinterpret_cast<sockaddr*>(&storage), size) != 0) {
+   kernel_address address(bind);
+   if (::bind(c.fd, address.get(), address.size) != 0) {
       const int error = errno;
       ::close(c.fd);
       c.fd = -1;
@@ -188,11 +170,8 @@ base::result<bool> kernel_udp::open_channel(uint8_t family, const wrn_addr& bind
                            where + ": no interface has that address; `listen` on [::] takes all");
       return base::fail_errno(base::errc_of_errno(error), where, error);
    }
-   socklen_t real_size = sizeof storage;
-   if (getsockname(c.fd, reinterpret_cast<sockaddr*>(&storage), &real_size) == 0)
-      bind_.port =
-            ntohs(family == WRN_AF_INET ? reinterpret_cast<sockaddr_in&>(storage).sin_port
-                                        : reinterpret_cast<sockaddr_in6&>(storage).sin6_port);
+   kernel_address real;
+   if (getsockname(c.fd, real.get(), &real.size) == 0) bind_.port = read_address(real.storage).port;
    if (auto watched = loop_.watch(c.fd, EPOLLIN, *this); !watched) {
       ::close(c.fd);
       c.fd = -1;

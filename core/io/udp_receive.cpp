@@ -3,6 +3,7 @@
 // A single datagram moves to a slot of the pool, which has head- and tailroom and does not pin 64
 // KiB; slices of a superdatagram stay where they are and hold the slab until the last of them is
 // freed.
+#include "core/io/kernel_address.hpp"
 #include "core/io/udp.hpp"
 
 #include <algorithm>
@@ -69,25 +70,6 @@ ancillary read_ancillary(msghdr& header) {
       } else if (level == SOL_SOCKET && type == SO_RXQ_OVFL) {
          out.has_overflow = read_value(c, out.overflow);
       }
-   }
-   return out;
-}
-
-wrn_addr read_address(const sockaddr_storage& from) {
-   wrn_addr out{};
-   if (from.ss_family == AF_INET) {
-      const auto& in = reinterpret_cast<const sockaddr_in&>(from);
-      out.family = WRN_AF_INET;
-      out.prefix_len = 32;
-      out.port = ntohs(in.sin_port);
-      std::memcpy(out.ip, &in.sin_addr, 4);
-   } else if (from.ss_family == AF_INET6) {
-      const auto& in6 = reinterpret_cast<const sockaddr_in6&>(from);
-      out.family = WRN_AF_INET6;
-      out.prefix_len = 128;
-      out.port = ntohs(in6.sin6_port);
-      out.scope_id = in6.sin6_scope_id;
-      std::memcpy(out.ip, &in6.sin6_addr, 16);
    }
    return out;
 }

@@ -64,10 +64,13 @@ std::vector<uint8_t> make_icmp(const wrn_addr& from, const wrn_addr& to, uint8_t
    return packet;
 }
 
-} // namespace
+struct icmp_error {
+   uint8_t type4, code4, type6, code6;
+   std::array<uint8_t, 4> rest{};
+};
 
-std::optional<std::vector<uint8_t>>
-make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why) {
+std::optional<std::vector<uint8_t>> make_error(std::span<const uint8_t> packet,
+                                               const wrn_addr& source, const icmp_error& error) {
    const auto ip = route::parse_ip(packet);
    if (!ip || (source.family == WRN_AF_INET) != (ip->family == 4)) return std::nullopt;
    wrn_addr to{};
@@ -82,13 +85,34 @@ make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreac
       if (later_fragment || icmp_error || ip->destination[0] >= 224 || ip->source[0] >= 224 ||
           ip->source[0] == 0)
          return std::nullopt;
-      return make_icmp(source, to, 3, why == unreachable_reason::no_owner ? 0 : 1, {},
+      return make_icmp(source, to, error.type4, error.code4, error.rest,
                        packet.first(std::min<size_t>(ip->total_bytes, quoted_bytes_max4)));
    }
    const bool icmp_error = ip->protocol == proto_icmp6 && (payload.empty() || payload[0] < 128);
    if (icmp_error || ip->destination[0] == 0xff || ip->source[0] == 0xff) return std::nullopt;
-   return make_icmp(source, to, 1, why == unreachable_reason::no_owner ? 0 : 3, {},
+   return make_icmp(source, to, error.type6, error.code6, error.rest,
                     packet.first(std::min<size_t>(ip->total_bytes, quoted_bytes_max6)));
+}
+
+} // namespace
+
+std::optional<std::vector<uint8_t>>
+make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why) {
+   const bool no_owner = why == unreachable_reason::no_owner;
+   return make_error(packet, source, {3, uint8_t(no_owner ? 0 : 1), 1, uint8_t(no_owner ? 0 : 3)});
+}
+
+std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet, uint32_t mtu) {
+   const auto ip = route::parse_ip(packet);
+   if (!ip) return std::nullopt;
+   wrn_addr source{};
+   source.family = ip->family == 4 ? WRN_AF_INET : WRN_AF_INET6;
+   std::memcpy(source.ip, ip->destination, ip->family == 4 ? 4 : 16);
+   const bool v4 = !packet.empty() && packet[0] >> 4 == 4;
+   if (v4 && (packet[6] & 0x40) == 0) return std::nullopt;
+   return make_error(
+         packet, source,
+         {3, 4, 2, 0, {0, 0, static_cast<uint8_t>(mtu >> 8), static_cast<uint8_t>(mtu)}});
 }
 
 std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to,

@@ -21,6 +21,11 @@ enum class unreachable_reason { no_owner, no_link };
 std::optional<std::vector<uint8_t>>
 make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why);
 
+/// "Too big, at most `mtu` bytes": fragmentation needed (RFC 1191) for IPv4 packets that forbid
+/// fragments, packet too big (RFC 4443 section 3.2) for IPv6. It comes from the packet's
+/// destination. Nothing for the rest, as above.
+std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet, uint32_t mtu);
+
 /// Echo request with `payload_bytes` of data.
 std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to,
                                        uint16_t identifier, uint16_t sequence,

@@ -23,13 +23,15 @@ constexpr uint32_t changes_max = 5; // in a window
 void network::send_raw(transport& t, const wrn_addr& to, uint32_t local,
                        std::span<const uint8_t> bytes) {
    wrn_pkt packet{};
-   if (!t.bound || t.bound->socket->room() == 0 ||
+   if (!t.bound || !t.bound->socket || t.bound->socket->room() == 0 ||
        shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(bytes.size())) != 1)
       return;
    std::memcpy(packet.buf + packet.off, bytes.data(), bytes.size());
    packet.addr = to;
    packet.local = local;
-   t.bound->socket->send({&packet, 1});
+   std::vector<wrn_pkt> rest;
+   if (const auto direct = take_overlay(t, {&packet, 1}, rest); !direct.empty())
+      t.bound->socket->send(direct);
 }
 
 /// Asks at every place the peer may be, and plans the next try: 1, 2, 4 … 60 s, then every minute.
@@ -52,7 +54,9 @@ void network::ask_key(peer& p) {
       for (const candidate& c : p.candidates)
          if (c.transport == t->instance->desc().name) send_raw(*t, c.addr, 0, *datagram);
       for (const auto& l : p.links)
-         if (l->via == t.get() && l->remote_proved) send_raw(*t, l->remote, 0, *datagram);
+         if (l->via == t.get() && l->remote_proved && l->remote.family != WRN_AF_PATH)
+            send_raw(*t, l->remote, 0, *datagram);
+      if (!p.tunnel_key && has_way(p)) send_raw(*t, path_to(p), 0, *datagram);
    }
    want_maintenance();
 }
@@ -81,6 +85,10 @@ void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
    if (message->kind == trust::key_message_kind::answer && message->nonce != sender->ask_nonce) {
       count_drop(sender, drop_reason::replay);
       return;
+   }
+   if (message->kind == trust::key_message_kind::answer) {
+      shard_.random(sender->ask_nonce.data(), sender->ask_nonce.size()); // once is enough
+      found_direct(*sender, t, datagram.addr);
    }
    learn_key(*sender, *message);
    if (message->kind != trust::key_message_kind::question) return;

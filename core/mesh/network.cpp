@@ -24,6 +24,12 @@ bool same_listen(const std::optional<wrn_addr>& a, const std::optional<wrn_addr>
    return a.has_value() == b.has_value() && (!a || base::same_endpoint(*a, *b));
 }
 
+/// Both live on the same: datagrams, streams, or both.
+bool same_kind(const transport& a, const transport& b) {
+   return (a.udp != nullptr) == (b.udp != nullptr) &&
+          (a.stream != nullptr) == (b.stream != nullptr);
+}
+
 bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& b) {
    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                      [](const wrn_addr& x, const wrn_addr& y) {
@@ -54,9 +60,9 @@ std::vector<wrn_addr> routes_of(const config::network& settings) {
 struct network::staged {
    std::unique_ptr<io::tun_device> tun; // null = keep
    std::vector<std::unique_ptr<transport>> transports;
-   std::vector<std::unique_ptr<plugin::instance>> discovery;
+   std::vector<std::unique_ptr<plugin::instance>> plugins;
    std::vector<size_t> kept_transports,
-         kept_discovery; // indices into the old ones, moved at commit; SIZE_MAX = new
+         kept_plugins; // indices into the old ones, moved at commit; SIZE_MAX = new
    bool reconfigure_tun = false;
 };
 
@@ -84,7 +90,7 @@ base::result<void> network::apply(plan wanted,
    staged next;
    if (auto ok = prepare(wanted, next); !ok) {
       undo(next, retired);
-      for (auto* list : {&wanted.transports, &wanted.discovery})
+      for (auto* list : {&wanted.transports, &wanted.plugins})
          for (auto& instance : *list)
             if (instance) retired.push_back(std::move(instance));
       return ok;
@@ -130,6 +136,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       made->instance = std::move(wanted.transports[i]);
       made->table = made->instance->ext<wrn_transport>(WRN_EXT_TRANSPORT);
       made->udp = made->instance->ext<wrn_udp>(WRN_EXT_UDP);
+      made->stream = made->instance->ext<wrn_stream>(WRN_EXT_STREAM);
       made->table->limits(made->instance->get(), &made->limits);
       const std::string word = made->instance->desc().name;
       if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
@@ -155,41 +162,40 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
                             }) ||
                transports_[old]->instance->current() == plugin::instance::state::failed;
          if (goes_away && !socket_taken[old] && transports_[old]->bound &&
+             same_kind(*transports_[old], *made) &&
              same_listen(transports_[old]->bound->listen, use.listen)) {
             made->bound = transports_[old]->bound;
             socket_taken[old] = true;
          }
       }
       if (!made->bound) {
-         wrn_addr any{};
-         any.family = WRN_AF_INET6; // "::" means both families
-         auto socket = shard_.open_udp(use.listen.value_or(any), *this, wanted.settings.offload);
-         if (!socket) {
+         auto bound = open_sockets(use, *made, wanted.settings.offload);
+         if (!bound) {
             next.transports.push_back(std::move(made));
-            return fail(socket.error().code, "transport '" + word + "': " + socket.error().text);
+            return fail(bound.error().code, "transport '" + word + "': " + bound.error().text);
          }
-         made->bound = std::make_shared<bound_socket>(bound_socket{std::move(*socket), use.listen});
+         made->bound = std::move(*bound);
       }
-      made->sock = next_handle_++;
-      made->port = made->bound->socket->local().port;
+      if (made->udp != nullptr) made->sock = next_handle_++;
+      made->port = made->bound->local().port;
       next.transports.push_back(std::move(made));
    }
 
-   std::vector<bool> discovery_taken(discovery_.size(), false);
-   for (size_t i = 0; i < wanted.settings.discovery.size(); i++) {
-      if (wanted.discovery[i]) {
-         next.kept_discovery.push_back(SIZE_MAX);
-         next.discovery.push_back(std::move(wanted.discovery[i]));
+   std::vector<bool> plugins_taken(plugins_.size(), false);
+   for (size_t i = 0; i < wanted.settings.plugins.size(); i++) {
+      if (wanted.plugins[i]) {
+         next.kept_plugins.push_back(SIZE_MAX);
+         next.plugins.push_back(std::move(wanted.plugins[i]));
          continue;
       }
       size_t old = 0;
-      while (old < discovery_.size() &&
-             (discovery_taken[old] || !(discovery_[old]->use() == wanted.settings.discovery[i])))
+      while (old < plugins_.size() &&
+             (plugins_taken[old] || !(plugins_[old]->use() == wanted.settings.plugins[i])))
          old++;
-      if (old == discovery_.size()) return fail(errc::internal, "discovery to keep is not running");
-      discovery_taken[old] = true;
-      next.kept_discovery.push_back(old);
-      next.discovery.push_back(nullptr);
+      if (old == plugins_.size()) return fail(errc::internal, "plugin to keep is not running");
+      plugins_taken[old] = true;
+      next.kept_plugins.push_back(old);
+      next.plugins.push_back(nullptr);
    }
 
    // Last what runs foreign code. Until commit() they see no socket, no link and no peer.
@@ -197,7 +203,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    for (auto& t : next.transports)
       if (t)
          if (auto ok = t->instance->start(*this); !ok) return ok;
-   for (auto& d : next.discovery)
+   for (auto& d : next.plugins)
       if (d)
          if (auto ok = d->start(*this); !ok) return ok;
    return prepare_tun(wanted.settings, next);
@@ -244,7 +250,7 @@ void network::undo(staged& next, std::vector<std::unique_ptr<plugin::instance>>&
          t->instance->stop();
          retired.push_back(std::move(t->instance));
       }
-   for (auto& d : next.discovery)
+   for (auto& d : next.plugins)
       if (d) {
          d->stop();
          retired.push_back(std::move(d));
@@ -272,21 +278,19 @@ void network::commit(plan& wanted, staged& next,
                                   : std::move(old_transports[next.kept_transports[i]]));
    for (auto& t : old_transports)
       if (t) stop_transport(*t, retired);
-   auto old_discovery = std::move(discovery_);
-   discovery_.clear();
-   std::vector<plugin::instance*> new_discovery;
-   for (size_t i = 0; i < next.discovery.size(); i++) {
-      const bool fresh = next.kept_discovery[i] == SIZE_MAX;
-      discovery_.push_back(fresh ? std::move(next.discovery[i])
-                                 : std::move(old_discovery[next.kept_discovery[i]]));
-      if (fresh) new_discovery.push_back(discovery_.back().get());
+   auto old_plugins = std::move(plugins_);
+   plugins_.clear();
+   std::vector<plugin::instance*> new_plugins;
+   for (size_t i = 0; i < next.plugins.size(); i++) {
+      const bool fresh = next.kept_plugins[i] == SIZE_MAX;
+      plugins_.push_back(fresh ? std::move(next.plugins[i])
+                               : std::move(old_plugins[next.kept_plugins[i]]));
+      if (fresh) new_plugins.push_back(plugins_.back().get());
    }
-   for (auto& d : old_discovery)
+   for (auto& d : old_plugins)
       if (d) {
          d->stop(); // may still offer
-         peers_.each([&](uint64_t, peer& p) {
-            std::erase_if(p.candidates, [&](const candidate& c) { return c.from == d.get(); });
-         });
+         forget_plugin(*d);
          retired.push_back(std::move(d));
       }
 
@@ -296,14 +300,13 @@ void network::commit(plan& wanted, staged& next,
       for (auto& t : transports_)
          t->instance->event(WRN_EV_IDENTITY_CHANGED);
    for (size_t i = 0; i < transports_.size(); i++)
-      if (next.kept_transports[i] == SIZE_MAX)
-         transports_[i]->udp->on_bound(transports_[i]->instance->get(), transports_[i]->sock);
+      if (next.kept_transports[i] == SIZE_MAX) tell_sockets(*transports_[i]);
 
-   // Peers that were there before meet the new discovery; commit_peers() then tells everybody about
+   // Peers that were there before meet the new plugins; commit_peers() then tells everybody about
    // new and changed ones.
    peers_.each([&](uint64_t, peer& p) {
-      for (const plugin::instance* d : new_discovery)
-         tell_discovery(p, *d);
+      for (const plugin::instance* d : new_plugins)
+         introduce(p, *d);
    });
    commit_peers(settings_.peers);
    peers_.each([&](uint64_t, peer& p) {
@@ -311,6 +314,7 @@ void network::commit(plan& wanted, staged& next,
       open_links(p);
    });
    rebuild_owners();
+   number_peers();
    emit(first ? "network.started" : "network.changed",
         {{"interface", tun_->name()}, {"peers", std::to_string(peers_.size())}});
    want_maintenance();
@@ -332,20 +336,25 @@ void network::stop_transport(transport& t,
 void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
    if (!running_) return;
    running_ = false; // from here on nobody plans work
-   for (uint64_t* timer : {&maintenance_timer_, &ping_timer_, &later_timer_})
+   for (uint64_t* timer : {&maintenance_timer_, &ping_timer_, &later_timer_, &bulk_timer_})
       if (*timer != 0) shard_.timer_cancel(std::exchange(*timer, 0));
    later_links_.clear();
    later_peers_.clear();
+   news_.clear();
+   for (auto* queue : {&inbox_, &outbox_, &transit_})
+      clear_frames(*queue);
+   end_requests([](const pending_request&) { return true; },
+                fail(errc::state, "the network was stopped"));
    for (auto ping = std::exchange(pings_, {}); auto& p : ping)
       p.done(fail(errc::state, "the network was stopped"));
    for (auto& t : transports_)
       stop_transport(*t, retired);
    transports_.clear();
-   for (auto& d : discovery_) {
+   for (auto& d : plugins_) {
       d->stop();
       retired.push_back(std::move(d));
    }
-   discovery_.clear();
+   plugins_.clear();
    std::vector<uint64_t> handles;
    peers_.each([&](uint64_t handle, peer&) { handles.push_back(handle); });
    for (const uint64_t handle : handles) {
@@ -369,7 +378,7 @@ void network::emit(std::string name, std::vector<std::pair<std::string, std::str
 void network::on_network_changed() {
    for (auto& t : transports_)
       t->instance->event(WRN_EV_NETWORK_CHANGED);
-   for (auto& d : discovery_)
+   for (auto& d : plugins_)
       d->event(WRN_EV_NETWORK_CHANGED);
 }
 

@@ -23,14 +23,15 @@ namespace warren::mesh {
 struct plan {
    config::network settings;
    std::shared_ptr<const trust::identity> identity;
-   /// One per settings.transports / settings.discovery: a new instance, or null to keep the running
+   /// One per settings.transports / settings.plugins: a new instance, or null to keep the running
    /// one of the same use.
-   std::vector<std::unique_ptr<plugin::instance>> transports, discovery;
+   std::vector<std::unique_ptr<plugin::instance>> transports, plugins;
 };
 
 class network final : public plugin::host_port,
                       public io::tun_sink,
                       public io::udp_sink,
+                      public io::tcp_listener_sink,
                       public io::timer_sink {
  public:
    network(io::shard& shard, std::string name, event_handler on_event);
@@ -48,15 +49,21 @@ class network final : public plugin::host_port,
    void ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
              std::function<void(base::result<ping_result>)> done);
 
+   /// A request of the control API for a plugin; the answer or the reason comes later, exactly
+   /// once.
+   void request(const plugin_request& what, std::function<void(base::result<plugin_answer>)> done);
+
    /// The kernel's view changed or was changed: transports forget sticky addresses, interface
    /// settings are repaired.
    void on_network_changed();
 
-   // io::tun_sink, io::udp_sink, io::timer_sink
+   // io::tun_sink, io::udp_sink, io::tcp_listener_sink, io::timer_sink
    void on_packets(io::tun_device& tun, std::span<wrn_pkt> packets) override;
    void on_link(io::tun_device& tun, bool up) override;
    void on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams) override;
    void on_writable(io::udp_socket& socket) override;
+   void on_accepted(io::tcp_listener& listener, std::unique_ptr<io::tcp_stream> stream,
+                    const wrn_addr& from) override;
    void on_timer(uint64_t timer, uint64_t tag) override;
 
    // plugin::host_port
@@ -75,6 +82,17 @@ class network final : public plugin::host_port,
    void link_writable(plugin::instance& from, uint64_t link) override;
    wrn_status offer(plugin::instance& from, uint64_t peer,
                     std::span<const wrn_endpoint> endpoints) override;
+   uint32_t members(std::span<uint64_t> out) const override;
+   uint64_t member_by_id(const wrn_key& id) const override;
+   wrn_status member_info(uint64_t peer, wrn_member& out) const override;
+   wrn_status send_message(plugin::instance& from, uint64_t peer,
+                           std::span<const uint8_t> bytes) override;
+   wrn_status send_bulk(plugin::instance& from, uint64_t peer, std::span<const uint8_t> bytes,
+                        uint64_t tag) override;
+   wrn_status publish(plugin::instance& from, std::span<const wrn_route> routes) override;
+   bool relays() const override { return settings_.relay; }
+   wrn_status respond(plugin::instance& from, uint64_t request, uint32_t status,
+                      std::string_view json) override;
    void failed(plugin::instance& from, wrn_status status, std::string_view why) override;
 
  private:
@@ -85,6 +103,17 @@ class network final : public plugin::host_port,
       size_t bytes = 0;
       std::function<void(base::result<ping_result>)> done;
    };
+   struct pending_request {
+      const plugin::instance* from = nullptr;
+      uint64_t deadline = 0;
+      std::function<void(base::result<plugin_answer>)> done;
+   };
+   struct queued_frame {
+      uint64_t peer = 0; // it came from, or goes to; 0 = our own
+      wrn_pkt packet{};
+   };
+   struct bulk_port;
+   friend struct bulk_port;
    struct bucket { // tokens per second with a burst of one second
       uint64_t per_second, tokens, refilled = 0;
       bool take(uint64_t now);
@@ -107,6 +136,12 @@ class network final : public plugin::host_port,
    void release_learned_key(const config::peer& pinned);
    void stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired);
 
+   // network_sockets.cpp: what transports live on
+   base::result<std::shared_ptr<bound_socket>> open_sockets(const config::plugin_use& use,
+                                                            const transport& t, bool offload);
+   void tell_sockets(transport& t);
+   bool is_own_stream(const peer& p, const route::ip_view& ip) const;
+
    // network_links.cpp: links, endpoints, failures
    void open_links(peer& p);
    void open_link(peer& p, transport& t);
@@ -127,7 +162,50 @@ class network final : public plugin::host_port,
    void run_later();
    void tell_moved(link& l);
 
+   // network_messages.cpp: messages, members
+   const plugin::instance* on_channel(uint32_t channel) const;
+   link* linked(peer& p) const;
+   std::unique_ptr<bulk_channel> make_bulk();
+   void end_bulk(peer& p, wrn_status why);
+   void want_bulk(uint64_t at);
+   void run_bulk();
+   void run_messages();
+   void clear_frames(std::deque<queued_frame>& queue);
+   void news_of(peer& p);
+   void run_news();
+   void tell_member(const peer& p, const plugin::instance& d, uint32_t change) const;
+   void tell_neighbor(const peer& p, const plugin::instance& d) const;
+   void introduce(const peer& p, const plugin::instance& d) const;
+   uint32_t neighbor_cost(const peer& p) const;
+   void forget_plugin(const plugin::instance& d);
+
+   // network_overlay.cpp: ways through other members
+   void number_peers();
+   bool is_direct(const link& l) const;
+   link* next_hop(peer& p, uint32_t source, uint64_t except) const;
+   bool has_way(peer& p) const;
+   bool has_overlay_way(const link& l) const;
+   void take_overlay_path(link& l);
+   uint32_t overlay_mtu(const link& l) const;
+   std::span<wrn_pkt> fitting(peer& p, const link& l, std::span<wrn_pkt> packets);
+   std::span<const wrn_pkt> take_overlay(transport& t, std::span<const wrn_pkt> packets,
+                                         std::vector<wrn_pkt>& rest);
+   void push_transit(uint64_t from, const wrn_pkt& packet);
+   void run_transit();
+   void deliver_overlay(const frame& f, wrn_pkt& packet);
+   void look_for_direct(peer& p);
+   void found_direct(peer& p, const transport& t, const wrn_addr& at);
+   bool has_routing() const;
+
+   // network_control.cpp: requests for plugins
+   void end_requests(const std::function<bool(const pending_request&)>& which,
+                     const base::error& why);
+   void forget_requests(const plugin::instance& d);
+   bool expire_requests();
+
    // network_data.cpp: packets
+   void receive(transport& t, std::span<wrn_pkt> datagrams);
+   bool keep_frame(peer& p, const wrn_pkt& packet);
    uint64_t owner_of(const route::ip_view& ip);
    void send_to(peer& p, std::span<wrn_pkt> packets);
    void send_on(link& l, std::span<wrn_pkt> packets);
@@ -141,6 +219,7 @@ class network final : public plugin::host_port,
    bool source_belongs(peer& p, const route::ip_view& ip);
    bool may_wait() const;
    bool send_frame(link& l, uint8_t type, std::span<const uint8_t> body);
+   void send_echo(link& l);
    void on_frame(link& l, std::span<const uint8_t> packet);
    bool take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip);
 
@@ -167,7 +246,7 @@ class network final : public plugin::host_port,
    std::unique_ptr<io::tun_device> tun_;
    bool tun_up_ = true;
    std::vector<std::unique_ptr<transport>> transports_;
-   std::vector<std::unique_ptr<plugin::instance>> discovery_;
+   std::vector<std::unique_ptr<plugin::instance>> plugins_;
    base::handle_table<peer> peers_;
    std::unordered_map<uint64_t, link*> links_;
    uint64_t next_handle_ = 1; // links and sockets: never used twice
@@ -182,7 +261,12 @@ class network final : public plugin::host_port,
    // What a plugin's call led to and what calls plugins in turn: done after that call has returned,
    // since host functions never call back.
    uint64_t later_timer_ = 0;
-   std::vector<uint64_t> later_links_, later_peers_;
+   std::vector<uint64_t> later_links_, later_peers_, news_;
+   std::deque<queued_frame> inbox_, outbox_, transit_; // each bounded
+   std::unordered_map<uint32_t, uint64_t> numbers_;    // overlay address -> peer
+   uint32_t own_number_ = 0;
+   uint64_t bulk_timer_ = 0, bulk_at_ = 0;
+   std::unordered_map<uint64_t, pending_request> requests_;
    std::vector<pending_ping> pings_;
    uint16_t ping_identifier_ = 0, ping_sequence_ = 0;
    bucket icmp_budget_;

@@ -81,7 +81,8 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
       const auto ip = route::parse_ip(data_of(packets[i]));
       peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
       drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
-      if (owner != nullptr && ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) {
+      if (owner != nullptr && ((ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) ||
+                               is_own_stream(*owner, *ip))) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
@@ -111,9 +112,13 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
    link* l = usable_link(p);
    // A name that is being resolved is worth waiting for: the transport keeps a bounded number of
    // packets.
+   if (l != nullptr && l->state != WRN_LINK_UP && l->remote.family == WRN_AF_NONE &&
+       has_overlay_way(*l))
+      take_overlay_path(*l);
    const bool nowhere = l != nullptr && l->state != WRN_LINK_UP &&
                         l->remote.family == WRN_AF_NONE && p.settings.endpoints.empty();
-   if (l == nullptr && !p.candidates.empty() && p.ask_at != 0) return wait_for_key(p, packets);
+   if (l == nullptr && (!p.candidates.empty() || has_way(p)) && p.ask_at != 0)
+      return wait_for_key(p, packets);
    if (l == nullptr || nowhere) {
       // Nobody knows where the peer is. It may come to us; until then applications shall hear about
       // it at once.
@@ -127,6 +132,8 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       drop_all(&p, packets, drop_reason::no_link);
       return;
    }
+   if (l->remote.family == WRN_AF_PATH) packets = fitting(p, *l, packets);
+   if (packets.empty()) return;
    const uint64_t now = shard_.now();
    if (now - p.last_traffic > 1'000'000'000) {
       p.last_traffic = now;
@@ -231,6 +238,7 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
    for (wrn_pkt& packet : packets) {
       const auto bytes = data_of(packet);
       if (!bytes.empty() && bytes[0] >> 4 == 0) {
+         if (keep_frame(p, packet)) continue;
          on_frame(*l, bytes);
          shard_.pool().free({&packet, 1});
          continue;
@@ -252,6 +260,27 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
    tun_->write(packets.first(kept));
 }
 
+/// Frames that lead to calls of plugins, or travel on, wait for run_later(): this is inside a call
+/// of a transport.
+bool network::keep_frame(peer& p, const wrn_pkt& packet) {
+   if (packet.len < frame_header_bytes || !p.settings.id) return false;
+   const auto type = static_cast<frame_type>(packet.buf[packet.off + 1]);
+   if (type == frame_type::overlay) {
+      push_transit(p.handle, packet);
+      return true;
+   }
+   if (type != frame_type::message && type != frame_type::bulk_segment &&
+       type != frame_type::bulk_ack)
+      return false;
+   if (inbox_.size() >= base::limits::messages_max) {
+      drop_all(&p, {&packet, 1}, drop_reason::queue_full);
+   } else {
+      inbox_.push_back({p.handle, packet});
+      want_later();
+   }
+   return true;
+}
+
 // --- from and to the wire ----------------------------------------------------------------------
 
 void network::on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams) {
@@ -262,17 +291,21 @@ void network::on_datagrams(io::udp_socket& socket, std::span<wrn_pkt> datagrams)
       drop_all(nullptr, datagrams, drop_reason::no_link);
       return;
    }
+   receive(*t, datagrams);
+}
+
+void network::receive(transport& t, std::span<wrn_pkt> datagrams) {
    size_t kept = 0;
    for (const wrn_pkt& datagram : datagrams) {
       if (trust::looks_like_key_datagram(data_of(datagram))) {
-         on_key_datagram(*t, datagram);
+         on_key_datagram(t, datagram);
          shard_.pool().free({&datagram, 1});
       } else {
          datagrams[kept++] = datagram;
       }
    }
    if (kept > 0)
-      t->udp->on_recv(t->instance->get(), t->sock, datagrams.data(), static_cast<uint32_t>(kept));
+      t.udp->on_recv(t.instance->get(), t.sock, datagrams.data(), static_cast<uint32_t>(kept));
 }
 
 void network::on_writable(io::udp_socket& socket) {
@@ -284,20 +317,21 @@ void network::on_writable(io::udp_socket& socket) {
 
 uint32_t network::udp_room(plugin::instance& from, uint64_t sock) {
    transport* t = transport_of(from);
-   return t != nullptr && t->sock == sock ? t->bound->socket->room() : 0;
+   return t != nullptr && sock != 0 && t->sock == sock ? t->bound->socket->room() : 0;
 }
 
 void network::udp_send(plugin::instance& from, uint64_t sock, std::span<const wrn_pkt> packets) {
    transport* t = transport_of(from);
-   if (t != nullptr && t->sock == sock)
-      t->bound->socket->send(packets);
-   else
-      drop_all(nullptr, packets, drop_reason::no_link);
+   if (t == nullptr || sock == 0 || t->sock != sock)
+      return drop_all(nullptr, packets, drop_reason::no_link);
+   std::vector<wrn_pkt> rest; // allocates only in a batch with overlay datagrams in it
+   packets = take_overlay(*t, packets, rest);
+   if (!packets.empty()) t->bound->socket->send(packets);
 }
 
 wrn_status network::udp_local(plugin::instance& from, uint64_t sock, wrn_addr& out) {
    transport* t = transport_of(from);
-   if (t == nullptr || t->sock != sock) return WRN_E_NOT_FOUND;
+   if (t == nullptr || sock == 0 || t->sock != sock) return WRN_E_NOT_FOUND;
    out = t->bound->socket->local();
    return WRN_OK;
 }
@@ -314,6 +348,15 @@ bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
    write_frame(packet.buf + packet.off, static_cast<frame_type>(type), body);
    l.via->table->tx(l.via->instance->get(), l.handle, &packet, 1);
    return true;
+}
+
+void network::send_echo(link& l) {
+   peer& p = *l.owner;
+   p.echo_sent = shard_.now();
+   shard_.random(&p.echo_token, sizeof p.echo_token);
+   std::array<uint8_t, echo_bytes> body{};
+   put_le(body.data(), p.echo_token, body.size());
+   send_frame(l, static_cast<uint8_t>(frame_type::echo), body);
 }
 
 void network::on_frame(link& l, std::span<const uint8_t> packet) {
@@ -336,6 +379,7 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
          return;
       }
       p.hello_seen = true;
+      news_of(p);
       if (p.echo_sent == 0) want_maintenance();
       return;
    }
@@ -349,8 +393,11 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
       if (get_le(f->body.data(), echo_bytes) == p.echo_token && p.echo_token != 0) {
          p.rtt_ns = shard_.now() - p.echo_sent;
          p.echo_token = 0;
+         news_of(p);
       }
       return;
+   default: // keep_frame() has taken those that we know
+      break;
    }
    count_drop(&p, drop_reason::unknown_frame);
 }

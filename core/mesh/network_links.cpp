@@ -100,6 +100,10 @@ void network::open_link(peer& p, transport& t) {
 
 void network::close_link(link& l) {
    if (l.via->instance->active()) l.via->table->close(l.via->instance->get(), l.handle);
+   if (l.state == WRN_LINK_UP) {
+      l.owner->hello_seen = false;
+      news_of(*l.owner);
+   }
    for (const wrn_pkt& packet : l.queue)
       drop_all(l.owner, {&packet, 1}, drop_reason::expired);
    l.queue.clear();
@@ -139,10 +143,12 @@ size_t network::candidate_count(const link& l) const {
 }
 
 void network::move_to_next_endpoint(link& l) {
-   const size_t count = candidate_count(l);
+   // The way through other members comes after the last place of its own.
+   const size_t count = candidate_count(l), places = count + (has_overlay_way(l) ? 1 : 0);
    l.connecting_since = shard_.now();
-   if (count == 0) return;
-   l.endpoint_index = (l.endpoint_index + 1) % count;
+   if (places == 0) return;
+   l.endpoint_index = (l.endpoint_index + 1) % places;
+   if (l.endpoint_index == count) return take_overlay_path(l);
    const wrn_addr next = candidate_for(l, l.endpoint_index)->addr;
    if (base::same_endpoint(next, l.remote)) return;
    l.remote = next;
@@ -155,9 +161,9 @@ void network::tell_unreachable(peer& p) {
    if (p.unreachable_told != 0 && now - p.unreachable_told < unreachable_interval) return;
    p.unreachable_told = now;
    if (wants_key(p)) ask_key(p); // it may have a new tunnel key
-   for (auto& d : discovery_) {
+   for (auto& d : plugins_) {
       const auto* table = d->ext<wrn_discovery>(WRN_EXT_DISCOVERY);
-      if (d->active() && table->on_unreachable != nullptr)
+      if (d->active() && table != nullptr && table->on_unreachable != nullptr)
          table->on_unreachable(d->get(), p.handle);
    }
 }
@@ -213,12 +219,17 @@ void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state
                           {"transport", from.desc().name},
                           {"endpoint", base::format_endpoint(l->remote)}});
          l->say_hello = p.settings.id.has_value();
+         news_of(p);
       }
       later(*l);
       want_maintenance();
       return;
    }
    l->state = 0;
+   if (was_up) {
+      p.hello_seen = false;
+      news_of(p);
+   }
    p.last_error = why_text(why);
    if (was_up || why != WRN_OK)
       emit("peer.down",
@@ -241,6 +252,9 @@ void network::want_later() {
 }
 
 void network::run_later() {
+   run_transit();
+   run_messages();
+   run_news();
    for (const uint64_t handle : std::exchange(later_links_, {})) {
       const auto it = links_.find(handle);
       if (it == links_.end()) continue;
@@ -271,6 +285,7 @@ void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr
    l->remote_proved = true;
    if (!changed) return;
    l->move_untold = true;
+   news_of(*l->owner); // directly, or through others
    if (l->moved_told == 0 || shard_.now() - l->moved_told >= moved_interval)
       tell_moved(*l);
    else
@@ -328,12 +343,16 @@ void network::failed(plugin::instance& from, wrn_status status, std::string_view
             p.last_error = std::string(from.desc().name) + " failed: " + std::string(why);
             for (const wrn_pkt& packet : std::exchange(l->queue, {}))
                drop_all(&p, {&packet, 1}, drop_reason::no_link);
-            if (was_up)
-               emit("peer.down", {{"peer", p.settings.name},
-                                  {"transport", from.desc().name},
-                                  {"reason", p.last_error}});
+            if (!was_up) continue;
+            p.hello_seen = false;
+            news_of(p);
+            emit("peer.down", {{"peer", p.settings.name},
+                               {"transport", from.desc().name},
+                               {"reason", p.last_error}});
          }
    });
+   // What it said stays until another instance says it better; who waits for its answer need not.
+   forget_requests(from);
    emit("plugin.failed", {{"plugin", from.use().plugin}, {"why", std::string(why)}});
 }
 
@@ -351,6 +370,11 @@ void network::on_timer(uint64_t timer, uint64_t) {
    if (timer == later_timer_) {
       later_timer_ = 0;
       run_later();
+      return;
+   }
+   if (timer == bulk_timer_) {
+      bulk_timer_ = 0;
+      run_bulk();
       return;
    }
    if (timer != ping_timer_) return;
@@ -380,7 +404,8 @@ void network::on_timer(uint64_t timer, uint64_t) {
 /// Runs once a second while anything wants it, and not at all when nothing does.
 void network::maintain() {
    const uint64_t now = shard_.now();
-   bool again = false;
+   bool again = expire_requests();
+   const bool routing = has_routing();
    peers_.each([&](uint64_t, peer& p) {
       if (p.ask_at != 0) {
          if (p.ask_at <= now) ask_key(p);
@@ -393,22 +418,26 @@ void network::maintain() {
          if (l->state == WRN_LINK_CONNECTING) {
             again = true;
             if (now - l->connecting_since < endpoint_patience) continue;
-            if (candidate_count(*l) == 0) {
+            if (candidate_count(*l) == 0 && !has_overlay_way(*l)) {
                l->connecting_since = now;
                tell_unreachable(p);
                continue;
             }
             if (l->endpoint_index + 1 >= candidate_count(*l)) tell_unreachable(p);
             move_to_next_endpoint(*l);
-         } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) &&
-                    now - p.last_traffic < active_window) {
+         } else if (l->state == 0 && routing && p.settings.id && l->remote.family != WRN_AF_NONE &&
+                    l->remote.family != WRN_AF_PATH && l.get() == usable_link(p)) {
+            // A routing plugin lives on its neighbours: they are kept without traffic.
             again = true;
             if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;
             p.echo_sent = now;
-            shard_.random(&p.echo_token, sizeof p.echo_token);
-            std::array<uint8_t, echo_bytes> body{};
-            put_le(body.data(), p.echo_token, body.size());
-            send_frame(*l, static_cast<uint8_t>(frame_type::echo), body);
+            l->via->table->connect(l->via->instance->get(), l->handle);
+         } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) &&
+                    (routing || now - p.last_traffic < active_window)) {
+            again = true;
+            if (l->remote.family == WRN_AF_PATH) look_for_direct(p);
+            if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;
+            send_echo(*l);
          }
       }
    });

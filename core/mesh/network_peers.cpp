@@ -52,12 +52,12 @@ void network::release_learned_key(const config::peer& pinned) {
 }
 
 void network::tell_discovery(const peer& p, const plugin::instance& d) const {
-   if (!d.active()) return;
+   const auto* table = d.ext<wrn_discovery>(WRN_EXT_DISCOVERY);
+   if (!d.active() || table == nullptr) return;
    std::vector<wrn_str> endpoints;
    for (const std::string& e : p.settings.endpoints)
       endpoints.push_back({e.data(), e.size()});
-   d.ext<wrn_discovery>(WRN_EXT_DISCOVERY)
-         ->on_peer(d.get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
+   table->on_peer(d.get(), p.handle, endpoints.data(), static_cast<uint32_t>(endpoints.size()));
 }
 
 peer& network::add_peer(const config::peer& settings) {
@@ -68,8 +68,8 @@ peer& network::add_peer(const config::peer& settings) {
    p.handle = peers_.insert(std::move(made));
    WRN_ASSERT(p.handle != 0); // prepare() has checked the number
    if (wants_key(p)) p.ask_at = shard_.now();
-   for (auto& d : discovery_)
-      tell_discovery(p, *d);
+   for (auto& d : plugins_)
+      introduce(p, *d);
    open_links(p);
    return p;
 }
@@ -77,8 +77,18 @@ peer& network::add_peer(const config::peer& settings) {
 void network::remove_peer(peer& p) {
    close_links(p);
    end_waiting(p, false);
-   for (auto& d : discovery_)
-      if (d->active()) d->ext<wrn_discovery>(WRN_EXT_DISCOVERY)->on_peer_gone(d->get(), p.handle);
+   end_bulk(p, WRN_E_NOT_FOUND);
+   const bool was_neighbor = std::exchange(p.cost_told, WRN_COST_INFINITE) != WRN_COST_INFINITE;
+   for (auto& d : plugins_) {
+      if (!d->active()) continue;
+      if (was_neighbor) tell_neighbor(p, *d);
+      tell_member(p, *d, WRN_MEMBER_LEFT);
+      if (const auto* table = d->ext<wrn_discovery>(WRN_EXT_DISCOVERY))
+         table->on_peer_gone(d->get(), p.handle);
+   }
+   peers_.each([&](uint64_t, peer& other) {
+      std::erase_if(other.ways, [&](const way& w) { return w.next_hop == p.handle; });
+   });
    std::vector<pending_ping> ended;
    const auto first =
          std::stable_partition(pings_.begin(), pings_.end(),
@@ -110,7 +120,7 @@ void network::update_peer(peer& p, const config::peer& settings) {
       }
    }
    if (settings.endpoints != old.endpoints)
-      for (auto& d : discovery_)
+      for (auto& d : plugins_)
          tell_discovery(p, *d);
    p.source_epoch = 0;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include "core/base/limits.hpp"
+#include "core/mesh/bulk.hpp"
 #include "core/mesh/status.hpp"
+#include "warren/ext/routing.h"
 
 #include <array>
 #include <deque>
@@ -29,6 +31,7 @@ enum class drop_reason : uint8_t {
    wrong_source,               // the inner source does not belong to the peer that sent it
    not_ip,                     // from our own interface, neither IPv4 nor IPv6
    loop,          // our own datagram to the peer, routed into the tunnel that it carries
+   no_way,        // no member leads to the destination, or we do not relay
    unknown_frame, // a mesh frame of a type or version we do not know
    count_
 };
@@ -36,19 +39,23 @@ std::string_view to_string(drop_reason r);
 using drop_counters = std::array<uint64_t, static_cast<size_t>(drop_reason::count_)>;
 drop_counts named(const drop_counters& counters);
 
+/// What is open for a transport: a datagram socket, a listener for streams, or both on one port.
 struct bound_socket {
    std::unique_ptr<io::udp_socket> socket;
-   std::optional<wrn_addr> listen; // as configured
+   std::unique_ptr<io::tcp_listener> listener;
+   std::optional<wrn_addr> listen{}; // as configured
+   wrn_addr local() const { return socket ? socket->local() : listener->local(); }
 };
 
 struct transport {
    std::unique_ptr<plugin::instance> instance;
    const wrn_transport* table = nullptr;
-   const wrn_udp* udp = nullptr;
+   const wrn_udp* udp = nullptr;       // null: no datagrams
+   const wrn_stream* stream = nullptr; // null: no streams
    wrn_transport_limits limits{};
    std::shared_ptr<bound_socket> bound;
-   uint64_t sock = 0; // the handle the plugin knows the socket by
-   uint16_t port = 0; // the socket's
+   uint64_t sock = 0; // the handle the plugin knows the datagram socket by
+   uint16_t port = 0; // of what is bound
 };
 
 struct peer;
@@ -71,6 +78,17 @@ struct link {
    uint64_t moved_told = 0;            // when peer.moved was emitted last
    bool move_untold = false;
 };
+
+/// One way to a peer through a neighbour, from a routing plugin.
+struct way {
+   const plugin::instance* from = nullptr;
+   uint64_t next_hop = 0; // peer
+   uint32_t metric = 0, weight = 1;
+};
+
+struct peer;
+/// The address of the path to a peer through other members.
+wrn_addr path_to(const peer& p);
 
 /// Where somebody says the peer is.
 struct candidate {
@@ -103,7 +121,15 @@ struct peer {
    uint64_t echo_token = 0, echo_sent = 0, rtt_ns = 0;
    uint64_t last_traffic = 0;
    uint64_t unreachable_told = 0;
-   bool hello_seen = false;
+   bool hello_seen = false; // on the link that is up
+   // The overlay, and what plugins were told of this peer.
+   uint32_t number = 0; // its overlay address, 0 = none: stock, or ambiguous
+   std::vector<way> ways;
+   std::unique_ptr<bulk_channel> bulk; // made when first needed
+   bool linked_told = false;
+   uint32_t cost_told = WRN_COST_INFINITE;
+   bool news = false;              // listed for network::run_later()
+   uint64_t direct_asked = 0;      // when a direct path was looked for last while on the overlay
    bool unreachable_later = false; // listed for network::run_later()
    uint64_t key_window =
          0; // since when key_changes counts statements of another key than the known one

@@ -1,4 +1,5 @@
 // What a network shows of itself.
+#include "core/config/load.hpp"
 #include "core/mesh/network.hpp"
 
 namespace warren::mesh {
@@ -19,9 +20,9 @@ std::string_view to_string(peer_state s) {
 
 std::string_view to_string(drop_reason r) {
    static constexpr std::string_view names[] = {
-         "other",      "malformed",    "auth",   "replay", "no_link",
-         "queue_full", "too_big",      "rate",   "policy", "expired",
-         "no_owner",   "wrong_source", "not_ip", "loop",   "unknown_frame"};
+         "other",   "malformed", "auth",   "replay",       "no_link",  "queue_full",
+         "too_big", "rate",      "policy", "expired",      "no_owner", "wrong_source",
+         "not_ip",  "loop",      "no_way", "unknown_frame"};
    static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
    return names[static_cast<size_t>(r)];
 }
@@ -44,13 +45,14 @@ network_status network::status() const {
    s.tunnel_key = identity_->tunnel.public_key;
    s.mtu = tun_ ? tun_->mtu() : settings_.mtu;
    s.offload = settings_.offload;
+   s.relay = settings_.relay;
    s.addresses = settings_.addresses;
    s.since_wall_ns = static_cast<uint64_t>(since_wall_ns_);
    drop_counters total = drops_;
    const auto instance_of = [](const plugin::instance& i) {
       static constexpr const char* states[] = {"inactive", "active", "failed", "stopped"};
       return instance_status{i.desc().name,
-                             std::string(plugin::kind_name(i.desc().kind)),
+                             std::string(config::kind_name(i.desc().kind)),
                              i.desc().version,
                              i.module_path(),
                              states[static_cast<int>(i.current())],
@@ -63,11 +65,12 @@ network_status network::status() const {
    for (const auto& t : transports_) {
       s.instances.push_back(instance_of(*t->instance));
       s.instances.back().plaintext = (t->limits.flags & WRN_TF_PLAINTEXT) != 0;
-      s.instances.back().listen = t->bound->socket->local();
+      s.instances.back().listen = t->bound->local();
+      if (t->bound->socket == nullptr) continue; // streams drop nothing
       s.instances.back().tx_dropped = t->bound->socket->tx_dropped();
       s.instances.back().rx_dropped = t->bound->socket->rx_dropped();
    }
-   for (const auto& d : discovery_)
+   for (const auto& d : plugins_)
       s.instances.push_back(instance_of(*d));
    peers_.each([&](uint64_t, peer& p) {
       peer_status ps;
@@ -96,11 +99,17 @@ network_status network::status() const {
          if (l.get() != shown) continue;
          ps.transport = l->via->instance->desc().name;
          ps.endpoint = stats.remote;
+         if (stats.remote.family == WRN_AF_PATH)
+            if (const link* hop = next_hop(p, own_number_, 0)) ps.via = hop->owner->settings.name;
          ps.handshake_wall_ns = stats.handshake_wall_ns;
          ps.state = stats.state == WRN_LINK_UP        ? peer_state::up
                     : l->state == WRN_LINK_CONNECTING ? peer_state::connecting
                                                       : peer_state::idle;
       }
+      for (const way& w : p.ways)
+         if (const peer* hop = peers_.find(w.next_hop))
+            s.ways.push_back({w.from->desc().name, ps.name, hop->settings.name, w.metric, w.weight,
+                              ps.via == hop->settings.name});
       s.peers.push_back(std::move(ps));
    });
    s.drops = named(total);

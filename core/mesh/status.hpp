@@ -30,6 +30,7 @@ struct peer_status {
    peer_state state = peer_state::idle;
    std::string transport; // of the link in use
    wrn_addr endpoint{};   // family 0 = not known
+   std::string via;       // the member that the link goes through; empty = direct
    int64_t handshake_wall_ns = 0;
    uint64_t rtt_us = 0; // 0 = not measured
    uint64_t rx_bytes = 0, tx_bytes = 0, rx_packets = 0, tx_packets = 0;
@@ -45,6 +46,13 @@ struct instance_status {
    std::vector<plugin::metric_value> metrics;
 };
 
+/// One line of the table of ways.
+struct way_status {
+   std::string plugin, destination, next_hop;
+   uint32_t metric = 0, weight = 0;
+   bool used = false; // the destination's traffic goes this way now
+};
+
 struct network_status {
    std::string name, node_name, interface;
    crypto::bytes32 id{}, tunnel_key{};
@@ -54,6 +62,8 @@ struct network_status {
    std::vector<wrn_addr> addresses;
    std::vector<instance_status> instances;
    std::vector<peer_status> peers;
+   std::vector<way_status> ways;
+   bool relay = false;
    drop_counts drops; // all peers and none
    uint64_t since_wall_ns = 0;
 };
@@ -67,6 +77,16 @@ struct event {
 };
 /// Called on the shard; must not block.
 using event_handler = std::function<void(event)>;
+
+/// A request of the control API for a plugin, and its answer: an HTTP status and what the plugin
+/// says is JSON.
+struct plugin_request {
+   std::string plugin, method, path, body;
+};
+struct plugin_answer {
+   uint32_t status = 200;
+   std::string json;
+};
 
 struct ping_result {
    uint64_t rtt_us = 0;

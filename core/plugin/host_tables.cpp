@@ -294,7 +294,7 @@ constexpr named_table tables[] = {
       {WRN_HOST_CONF, &conf_table},           {WRN_HOST_UDP, &udp_table},
       {WRN_HOST_LINK, &link_table},           {WRN_HOST_IDENTITY, &identity_table},
       {WRN_HOST_METRICS, &metrics_table},     {WRN_HOST_RESOLVE, &resolve_table},
-      {WRN_HOST_DISCOVERY, &discovery_table},
+      {WRN_HOST_DISCOVERY, &discovery_table}, {WRN_HOST_STREAM, &stream_table},
 };
 
 } // namespace
@@ -302,7 +302,7 @@ constexpr named_table tables[] = {
 const void* find_host_table(const char* id) {
    for (const named_table& entry : tables)
       if (entry.id == id) return entry.table;
-   return nullptr;
+   return find_mesh_table(id);
 }
 
 wrn_host make_host(instance& owner) {

@@ -1,4 +1,5 @@
 #include "core/plugin/instance.hpp"
+#include "core/config/load.hpp"
 
 #include "core/base/limits.hpp"
 #include "core/base/log.hpp"
@@ -23,7 +24,8 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
                                                          const config::plugin_use& use,
                                                          std::string network, io::shard& shard,
                                                          const trust::identity& identity) {
-   const std::string name = std::string(kind_name(what.desc->kind)) + " '" + what.desc->name + "'";
+   const std::string name =
+         std::string(config::kind_name(what.desc->kind)) + " '" + what.desc->name + "'";
    for (const char* const* need = what.desc->needs; need != nullptr && *need != nullptr; need++)
       if (find_host_table(*need) == nullptr)
          return fail(errc::unsupported, name + " (" + what.from->path() + ") needs " + *need +
@@ -66,14 +68,33 @@ base::result<std::unique_ptr<instance>> instance::create(const found_plugin& wha
 
 /// Has every function that the host will call without asking again.
 bool instance::complete() const {
+   const auto* members = ext<wrn_members>(WRN_EXT_MEMBERS);
+   const auto* message = ext<wrn_message>(WRN_EXT_MESSAGE);
+   const auto* control = ext<wrn_control>(WRN_EXT_CONTROL);
+   if ((members != nullptr && members->on_member == nullptr) ||
+       (message != nullptr && message->on_message == nullptr) ||
+       (control != nullptr && control->on_request == nullptr))
+      return false;
    if (desc().kind == WRN_KIND_DISCOVERY) {
       const auto* d = ext<wrn_discovery>(WRN_EXT_DISCOVERY);
       return d != nullptr && d->on_peer != nullptr && d->on_peer_gone != nullptr;
    }
+   if (desc().kind == WRN_KIND_ROUTING) {
+      const auto* r = ext<wrn_routing>(WRN_EXT_ROUTING);
+      return r != nullptr && r->on_neighbor != nullptr;
+   }
+   if (desc().kind == WRN_KIND_SERVICE) return true;
    const auto* t = ext<wrn_transport>(WRN_EXT_TRANSPORT);
    const auto* u = ext<wrn_udp>(WRN_EXT_UDP);
-   return t != nullptr && u != nullptr && u->on_bound != nullptr && u->on_recv != nullptr &&
-          t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
+   const auto* s = ext<wrn_stream>(WRN_EXT_STREAM);
+   if (t == nullptr || (u == nullptr && s == nullptr)) return false;
+   if (u != nullptr && (u->on_bound == nullptr || u->on_recv == nullptr)) return false;
+   if (s != nullptr &&
+       (s->on_listening == nullptr || s->on_accept == nullptr || s->on_connected == nullptr ||
+        s->on_read == nullptr || s->on_read_end == nullptr || s->on_writable == nullptr ||
+        s->on_closed == nullptr))
+      return false;
+   return t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
           t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&
           t->room != nullptr && t->tx != nullptr && t->stats != nullptr;
 }
@@ -114,6 +135,9 @@ void instance::stop() {
 /// Takes back what the plugin left: nothing of the shard may call a stopped instance.
 void instance::release() {
    alive_.reset();
+   if (const size_t left = streams_.close_all(); left != 0)
+      log::warn("plugin_left_streams",
+                {{"network", network_}, {"plugin", desc().name}, {"streams", uint64_t{left}}});
    if (timers_.empty()) return;
    log::warn(
          "plugin_left_timers",

@@ -8,13 +8,19 @@
 
 #include "core/config/model.hpp"
 #include "core/io/seam.hpp"
+#include "core/plugin/host_stream.hpp"
 #include "core/plugin/module.hpp"
 #include "core/trust/identity.hpp"
+#include "warren/ext/control.h"
 #include "warren/ext/discovery.h"
+#include "warren/ext/routing.h"
 #include "warren/ext/transport.h"
 #include "warren/host/identity.h"
+#include "warren/host/members.h"
+#include "warren/host/message.h"
 #include "warren/host/metrics.h"
 #include "warren/host/resolve.h"
+#include "warren/host/sign.h"
 #include "warren/host/udp.h"
 
 #include <deque>
@@ -46,6 +52,17 @@ class host_port {
    virtual void link_writable(instance& from, uint64_t link) = 0;
    virtual wrn_status offer(instance& from, uint64_t peer,
                             std::span<const wrn_endpoint> endpoints) = 0;
+   virtual uint32_t members(std::span<uint64_t> out) const = 0;
+   virtual uint64_t member_by_id(const wrn_key& id) const = 0;
+   virtual wrn_status member_info(uint64_t peer, wrn_member& out) const = 0;
+   virtual wrn_status send_message(instance& from, uint64_t peer,
+                                   std::span<const uint8_t> bytes) = 0;
+   virtual wrn_status send_bulk(instance& from, uint64_t peer, std::span<const uint8_t> bytes,
+                                uint64_t tag) = 0;
+   virtual wrn_status publish(instance& from, std::span<const wrn_route> routes) = 0;
+   virtual bool relays() const = 0;
+   virtual wrn_status respond(instance& from, uint64_t request, uint32_t status,
+                              std::string_view json) = 0;
    virtual void failed(instance& from, wrn_status status, std::string_view why) = 0;
 };
 
@@ -81,12 +98,15 @@ class instance final : public io::timer_sink {
       return static_cast<const Table*>(plugin_->get_ext(plugin_, id));
    }
    std::vector<metric_value> metrics() const;
+   io::shard& shard() const { return shard_; }
+   streams& open_streams() { return streams_; }
 
    void on_timer(uint64_t timer, uint64_t tag) override;
    void event(uint32_t type);
 
  private:
    friend struct host_tables;
+   friend struct mesh_tables;
    instance(const found_plugin& what, const config::plugin_use& use, std::string network,
             io::shard& shard, const trust::identity& identity);
    void mark_failed(wrn_status status, std::string_view why);
@@ -116,6 +136,7 @@ class instance final : public io::timer_sink {
    bool starting_ = false, stopping_ = false;
    std::string failure_;                           // what the plugin said when it gave up
    std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
+   streams streams_{*this};
    uint32_t lookups_ = 0;
    std::shared_ptr<int> alive_; // resolver callbacks stop when it goes
    std::deque<metric_cell> metrics_;

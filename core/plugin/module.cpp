@@ -1,4 +1,5 @@
 #include "core/plugin/module.hpp"
+#include "core/config/load.hpp"
 
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
@@ -79,7 +80,8 @@ base::result<void> check_description(const wrn_plugin_desc* d, const std::string
           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
        }))
       return bad("has a name with other characters than a-z, 0-9, '-' and '_'");
-   if (d->kind != WRN_KIND_TRANSPORT && d->kind != WRN_KIND_DISCOVERY)
+   if (std::find(std::begin(config::kinds), std::end(config::kinds), d->kind) ==
+       std::end(config::kinds))
       return bad("is of kind " + std::to_string(d->kind) + ", which this Warren does not know");
    for (const wrn_param* p = d->params; p != nullptr && p->name != nullptr; p++)
       if (p->type < WRN_P_BOOL || p->type > WRN_P_STRINGS || p->help == nullptr)
@@ -88,12 +90,6 @@ base::result<void> check_description(const wrn_plugin_desc* d, const std::string
 }
 
 } // namespace
-
-std::string_view kind_name(uint32_t kind) {
-   return kind == WRN_KIND_TRANSPORT   ? "transport"
-          : kind == WRN_KIND_DISCOVERY ? "discovery"
-                                       : "unknown";
-}
 
 base::result<void> module::adopt(const wrn_entry& entry) {
    if (entry.abi_major != WRN_ABI_MAJOR || entry.abi_minor != WRN_ABI_MINOR)
@@ -198,8 +194,8 @@ base::result<found_plugin> registry::find(uint32_t kind, std::string_view word) 
       if (!loaded) return loaded.error();
       for (const wrn_plugin_desc* desc : (*loaded)->plugins())
          if (desc->kind == kind) return found_plugin{*loaded, desc};
-      return fail(errc::not_found,
-                  std::string(word) + " holds no " + std::string(kind_name(kind)) + " plugin");
+      return fail(errc::not_found, std::string(word) + " holds no " +
+                                         std::string(config::kind_name(kind)) + " plugin");
    }
    std::string known;
    for (const found_plugin& f : plugins_) {
@@ -209,7 +205,7 @@ base::result<found_plugin> registry::find(uint32_t kind, std::string_view word) 
       known += f.desc->name;
    }
    return fail(errc::not_found,
-               "no " + std::string(kind_name(kind)) + " plugin '" + std::string(word) +
+               "no " + std::string(config::kind_name(kind)) + " plugin '" + std::string(word) +
                      "'; there is " +
                      (known.empty() ? "none at all, see 'warren plugin list'" : known));
 }

@@ -63,6 +63,4 @@ class registry {
    std::vector<std::pair<std::string, std::string>> refused_;
 };
 
-std::string_view kind_name(uint32_t kind);
-
 } // namespace warren::plugin

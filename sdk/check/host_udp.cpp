@@ -46,7 +46,7 @@ void WRN_CALL send(const wrn_host* host, wrn_handle sock, const wrn_pkt* pkts, u
       datagram d{&me, me.address, pkts[i].addr, {}};
       const uint32_t local = pkts[i].local;
       if (!me.home.pool.take(me.number, pkts[i], "udp send", &d.bytes) || sock != u.sock) continue;
-      if (d.to.family != WRN_AF_INET && d.to.family != WRN_AF_INET6) {
+      if (d.to.family != WRN_AF_INET && d.to.family != WRN_AF_INET6 && d.to.family != WRN_AF_PATH) {
          found(flaw_call, say("udp send(): a packet has an address of family ", int{d.to.family}, " to go to"));
          continue;
       }

@@ -97,6 +97,8 @@ struct host_table {
    void (*after_stop)(instance&); // may be null
 };
 std::span<const host_table* const> host_tables();
+/// Is this the id of a table of the ABI that the kit does not offer yet?
+bool is_table_to_come(std::string_view id);
 
 /// From now on a call into the plugin that blocks or computes for long is the verdict.
 void measure_calls(bool on);

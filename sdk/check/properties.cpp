@@ -13,9 +13,9 @@ std::span<const property> properties() {
          {"loads", "it loads, and was built for this ABI", every_kind, none, 10, loads, true, true},
          {"entry", "entry and factory count and answer truthfully", every_kind, none, 10, entry, true},
          // What it says about itself.
-         {"description", "texts, kind, needs and keys are complete", every_kind, none, 10, description},
-         {"defaults", "each default can be read and lies in its own range", every_kind, none, 10, defaults},
-         {"imports", "a deterministic plugin does not reach for clocks, dice, threads or sockets", every_kind, none, 10, imports},
+         {"description", "texts, kind, needs and keys are complete", every_kind, none, 10, description, false, false, true},
+         {"defaults", "each default can be read and lies in its own range", every_kind, none, 10, defaults, false, false, true},
+         {"imports", "a deterministic plugin does not reach for clocks, dice, threads or sockets", every_kind, none, 10, imports, false, false, true},
          // Life.
          {"config", "every value that the host lets through is taken", every_kind, none, 30, config_values},
          {"lifecycle", "every legal order of calls works, twice", every_kind, hostile, 20, lifecycle},

@@ -94,11 +94,11 @@ void description(const subject& s) {
    const std::string_view id = d.id, summary = d.summary;
    require(std::count(id.begin(), id.end(), '.') >= 2 && id.find(' ') == id.npos, say("the id \"", id, "\" is no reverse DNS name such as com.acme.wire"));
    require(summary.find('\n') == summary.npos && summary.size() <= 200, "the summary is not one sentence");
-   require(find_kind(d.kind) != nullptr, say("it is of kind ", d.kind, ", which this kit does not know"));
+   require(d.kind >= WRN_KIND_TRANSPORT && d.kind <= WRN_KIND_SERVICE, say("it is of kind ", d.kind, ", which this ABI does not have"));
    require((d.caps & ~uint64_t{WRN_CAP_DETERMINISTIC}) == 0, say("caps has bits that this ABI does not have: ", d.caps));
    for (const char* const* need = d.needs; need != nullptr && *need != nullptr; need++) {
       const auto& tables = host_tables();
-      require(std::any_of(tables.begin(), tables.end(), [&](const host_table* t) { return std::strcmp(t->id, *need) == 0; }),
+      require(std::any_of(tables.begin(), tables.end(), [&](const host_table* t) { return std::strcmp(t->id, *need) == 0; }) || is_table_to_come(*need),
               say("it needs the host table ", *need, ", which this ABI does not have"));
    }
    std::vector<std::string> names;

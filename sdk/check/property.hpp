@@ -17,6 +17,7 @@ struct property {
    void (*run)(const subject&);
    bool of_module = false; // of the file, not of each plugin in it; desc is null, and for `before_load` so is factory
    bool before_load = false;
+   bool reads_only = false; // no instance is made: holds for kinds, too, that the kit cannot drive
 };
 std::span<const property> properties();
 

@@ -38,6 +38,12 @@ constexpr uint32_t stuck_seconds = 4; // one callback, without an end in sight
    fail(say(text, " in ", page->call[0] != '\0' ? page->call : "no callback", "()"));
 }
 
+void skip_what_cannot_be_driven(const wrn_plugin_desc& d) {
+   if (find_kind(d.kind) == nullptr) skip("the kit does not drive plugins of this kind yet");
+   for (const char* const* need = d.needs; need != nullptr && *need != nullptr; need++)
+      if (is_table_to_come(*need)) skip(say("it needs ", *need, ", which the host of the kit does not have yet"));
+}
+
 [[noreturn]] void child(const property& p, const request& what, uint32_t index, int output) {
    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
    const rlimit no_core{0, 0};
@@ -56,6 +62,7 @@ constexpr uint32_t stuck_seconds = 4; // one callback, without an end in sight
       if (!loaded) fail(loaded.error().text);
       s.factory = &(*loaded)->factory();
       if (!p.of_module) s.desc = (*loaded)->plugins().at(index);
+      if (!p.of_module && !p.reads_only) skip_what_cannot_be_driven(*s.desc);
       p.run(s);
    } else {
       p.run(s);

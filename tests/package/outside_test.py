@@ -60,12 +60,12 @@ def expect_good_module(module, name):
 
 
 @functools.cache
-def built(kind, lang, compiler):
+def built(kind, lang, compiler, stream=False):
     """A template, made by `warren plugin new` and built outside with the SDK of the prefix alone; the module's path."""
     c, cpp = compilers()[compiler]
-    name = f"{kind}-{lang}"
+    name = f"{kind}-stream" if stream else f"{kind}-{lang}"
     source = os.path.join(folder(), f"{name}-{compiler}")
-    command(warren(), "plugin", "new", kind, name, "--lang", lang, "--dir", source)
+    command(warren(), "plugin", "new", kind, name, "--lang", lang, "--dir", source, *(["--stream"] if stream else []))
     flags = WARNINGS if lang == "c" else WARNINGS.replace(" -Wconversion", "")
     command("cmake", "-S", source, "-B", source + "/build", f"-DCMAKE_PREFIX_PATH={prefix()}", f"-DCMAKE_C_COMPILER={c}",
             f"-DCMAKE_CXX_COMPILER={cpp}", f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_CXX_FLAGS={flags}")
@@ -82,6 +82,7 @@ def every_template_builds_outside_without_a_warning(lab):
         for kind in KINDS:
             for lang in LANGS:
                 built(kind, lang, compiler)
+        built("transport", "cpp", compiler, stream=True)
 
 
 def plugin_new_refuses_what_would_not_work(lab):
@@ -98,6 +99,9 @@ def plugin_new_refuses_what_would_not_work(lab):
                                    ("discovery", "x" * 33, 2, wrong_name), ("discovery", "install", 2, "target of every CMake build")):
         said = command(warren(), "plugin", "new", kind, name, "--dir", where + "/new", code=code)
         expect(text in said, f"{kind} {name}: {said}")
+    for args, code, text in ((("transport", "mine", "--lang", "c"), 1, "in C++"), (("discovery", "mine"), 2, "goes with a transport")):
+        said = command(warren(), "plugin", "new", *args, "--stream", "--dir", where + "/new", code=code)
+        expect(text in said, f"{args} --stream: {said}")
     expect(not os.path.exists(where + "/new"), "a refusal makes no folder")
     template = os.path.join(prefix(), "share/warren/template")
     os.rename(template, template + ".away")
@@ -127,6 +131,12 @@ def modules_of_templates_carry_pings(lab):
 
 def modules_of_templates_carry_pings_with_compilers_swapped(lab):
     templates_carry_pings(lab, list(compilers())[-1], list(compilers())[0])
+
+
+def stream_templates_of_both_compilers_carry_pings(lab):
+    modules = [built("transport", "cpp", list(compilers())[i], stream=True) for i in (0, -1)]
+    carries_pings(*(node(lab, name, address, module, "transport-stream", channel=7)
+                    for name, address, module in zip("ab", ("10.0.0.1", "10.0.0.2"), modules)))
 
 
 def an_installed_module_is_found_by_its_word(lab):
@@ -207,7 +217,7 @@ def the_example_in_rust_finds_the_peer(lab):
 
 if __name__ == "__main__":
     main(plugin_new_refuses_what_would_not_work, every_template_builds_outside_without_a_warning, modules_of_templates_carry_pings,
-         modules_of_templates_carry_pings_with_compilers_swapped, an_installed_module_is_found_by_its_word,
+         modules_of_templates_carry_pings_with_compilers_swapped, stream_templates_of_both_compilers_carry_pings, an_installed_module_is_found_by_its_word,
          plain_cc_with_pkg_config_is_enough, find_package_takes_exactly_the_minor,
          a_module_of_the_previous_minor_is_refused_with_both_versions_named, the_example_in_c_carries_pings,
          the_example_in_rust_finds_the_peer)

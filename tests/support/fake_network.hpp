@@ -1,6 +1,6 @@
-// An in-memory datagram network under virtual time: nodes, paths with loss, delay, jitter,
-// reordering, duplication, MTU and rate, NATs, moving addresses, a table of names. Everything
-// random comes from one seed, so a run repeats exactly.
+// An in-memory network under virtual time: nodes, paths with loss, delay, jitter, reordering,
+// duplication, MTU and rate, NATs, moving addresses, a table of names; datagrams, and byte streams
+// (fake_tcp.hpp). Everything random comes from one seed, so a run repeats exactly.
 //
 // One network owns its shards (fake_shard.hpp) and steps them in time order on the calling thread.
 // Each step moves the clock to the next event, delivers what arrives then, and gives every shard
@@ -130,6 +130,7 @@ class fake_network {
  private:
    friend class fake_shard;
    friend class fake_udp;
+   friend class fake_tcp_wire;
    struct event {
       uint64_t at;
       uint64_t order;

@@ -2,6 +2,7 @@
 
 #include "core/base/address.hpp"
 #include "core/base/limits.hpp"
+#include "tests/support/fake_tcp.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -222,7 +223,7 @@ fake_shard::fake_shard(fake_network& network, uint32_t index, std::vector<wrn_ad
       pool_(options.slots, options.slabs, options.headroom, options.tailroom) {}
 
 fake_shard::~fake_shard() {
-   WRN_ASSERT(sockets_.empty() && tuns_.empty()); // destroy nodes before their network
+   WRN_ASSERT(sockets() == 0 && tuns_.empty()); // destroy nodes before their network
 }
 
 fake_tun* fake_shard::tun(std::string_view name) const {
@@ -318,11 +319,11 @@ uint64_t fake_shard::next_turn() {
    uint64_t next = timers_.next();
    for (fake_udp* const s : sockets_)
       next = std::min(next, s->next_turn());
+   for (const fake_tcp_listener* l : listeners_)
+      if (l->has_event()) return network_.now();
+   for (const fake_tcp* s : streams_)
+      if (s->has_event()) return network_.now();
    return next;
-}
-
-template <class T> bool fake_shard::contains(const std::vector<T*>& list, T* item) {
-   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
 void fake_shard::turn() {
@@ -338,6 +339,7 @@ void fake_shard::turn() {
       }
       if (contains(sockets_, s) && s->take_writable()) s->sink().on_writable(*s);
    }
+   turn_streams();
    timers_.run(network_.now());
    std::vector<std::function<void()>> posts;
    {

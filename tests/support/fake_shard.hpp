@@ -10,6 +10,7 @@
 #include "core/io/timer_queue.hpp"
 #include "tests/support/fake_network.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <mutex>
 
@@ -59,6 +60,8 @@ class fake_tun final : public io::tun_device {
 };
 
 class fake_udp;
+class fake_tcp;
+class fake_tcp_listener;
 
 class fake_shard final : public io::shard {
  public:
@@ -71,7 +74,12 @@ class fake_shard final : public io::shard {
    const std::vector<wrn_addr>& addresses() const { return addresses_; }
    /// The node's device of that name, or its only one; null when there is none.
    fake_tun* tun(std::string_view name = {}) const;
-   size_t sockets() const { return sockets_.size(); }
+   /// Datagram sockets, listeners and streams.
+   size_t sockets() const { return sockets_.size() + listeners_.size() + streams_.size(); }
+   size_t streams() const { return streams_.size(); }
+   /// The most bytes that one stream of this node ever held on our side: written and not sent, and
+   /// arrived and not read.
+   size_t stream_bytes_most() const { return stream_bytes_most_; }
    size_t timers() const { return timers_.size(); }
    /// No packet is owned by anybody. Call it when the code under test is gone.
    bool balanced() const { return pool_.slots_in_use() == 0 && pool_.slabs_in_use() == 0; }
@@ -89,6 +97,10 @@ class fake_shard final : public io::shard {
                                                           bool offload = true) override;
    base::result<std::unique_ptr<io::tun_device>> open_tun(const io::tun_options& options,
                                                           io::tun_sink& sink) override;
+   base::result<std::unique_ptr<io::tcp_listener>> listen_tcp(const wrn_addr& bind,
+                                                              io::tcp_listener_sink& sink) override;
+   base::result<std::unique_ptr<io::tcp_stream>> connect_tcp(const wrn_addr& to,
+                                                             io::tcp_stream_sink& sink) override;
    void resolve(std::string name, uint16_t port, std::weak_ptr<void> alive,
                 io::resolve_callback done) override;
    bool post(std::function<void()> fn) override;
@@ -97,6 +109,9 @@ class fake_shard final : public io::shard {
    friend class fake_network;
    friend class fake_tun;
    friend class fake_udp;
+   friend class fake_tcp;
+   friend class fake_tcp_listener;
+   friend class fake_tcp_wire;
    /// When this shard wants its next turn; UINT64_MAX for never.
    uint64_t next_turn();
    void turn();
@@ -107,7 +122,10 @@ class fake_shard final : public io::shard {
    /// False when nobody listens there.
    bool receive(const wrn_addr& from, const wrn_addr& to, const std::vector<uint8_t>& data,
                 uint8_t ecn);
-   template <class T> static bool contains(const std::vector<T*>& list, T* item);
+   void turn_streams();
+   template <class T> static bool contains(const std::vector<T*>& list, T* item) {
+      return std::find(list.begin(), list.end(), item) != list.end();
+   }
 
    fake_network& network_;
    uint32_t index_;
@@ -121,6 +139,9 @@ class fake_shard final : public io::shard {
    std::vector<io::turn_sink*> turn_sinks_;
    std::vector<fake_udp*> sockets_;
    std::vector<fake_tun*> tuns_;
+   std::vector<fake_tcp_listener*> listeners_;
+   std::vector<fake_tcp*> streams_;
+   size_t stream_bytes_most_ = 0;
    std::mutex posts_mutex_;
    std::vector<std::function<void()>> posts_;
    uint16_t next_port_ = 40000;

@@ -61,6 +61,7 @@ mesh_node::mesh_node(mesh_world& w, unsigned n)
    settings.addresses = {*base::parse_prefix(address() + "/24", true),
                          *base::parse_prefix(address6() + "/64", true)};
    config::plugin_use transport;
+   transport.kind = WRN_KIND_TRANSPORT;
    transport.plugin = w.transport;
    transport.listen = *base::parse_endpoint("[::]:51820");
    if (w.transport == "wireguard")
@@ -68,7 +69,8 @@ mesh_node::mesh_node(mesh_world& w, unsigned n)
    settings.transports = {transport};
    config::plugin_use discovery;
    discovery.plugin = "static";
-   settings.discovery = {discovery};
+   discovery.kind = WRN_KIND_DISCOVERY;
+   settings.plugins = {discovery};
    network = std::make_unique<mesh::network>(
          shard, "mesh", [this](mesh::event e) { events.push_back(std::move(e)); });
 }
@@ -80,13 +82,13 @@ base::result<void> mesh_node::apply() {
    plan.settings = settings;
    plan.identity = identity;
    const auto make =
-         [&](uint32_t kind, const std::vector<config::plugin_use>& wanted,
+         [&](const std::vector<config::plugin_use>& wanted,
              const std::vector<config::plugin_use>& running,
              std::vector<std::unique_ptr<plugin::instance>>& out) -> base::result<void> {
       for (const config::plugin_use& use : wanted) {
          out.push_back(nullptr);
          if (std::find(running.begin(), running.end(), use) != running.end()) continue;
-         auto found = world.plugins.find(kind, use.plugin);
+         auto found = world.plugins.find(use.kind, use.plugin);
          if (!found) return found.error();
          auto made = plugin::instance::create(*found, use, "mesh", shard, *identity);
          if (!made) return made.error();
@@ -94,13 +96,8 @@ base::result<void> mesh_node::apply() {
       }
       return {};
    };
-   if (auto ok =
-             make(WRN_KIND_TRANSPORT, settings.transports, applied_.transports, plan.transports);
-       !ok)
-      return ok;
-   if (auto ok = make(WRN_KIND_DISCOVERY, settings.discovery, applied_.discovery, plan.discovery);
-       !ok)
-      return ok;
+   if (auto ok = make(settings.transports, applied_.transports, plan.transports); !ok) return ok;
+   if (auto ok = make(settings.plugins, applied_.plugins, plan.plugins); !ok) return ok;
    const auto done = network->apply(std::move(plan), retired_);
    retired_.clear();
    if (done) applied_ = settings;

@@ -1,11 +1,11 @@
-//! The part of plugin ABI 0.1 that a discovery needs, as in the C headers: plugin.h, ext/discovery.h.
+//! The part of plugin ABI 0.2 that a discovery needs, as in the C headers: plugin.h, ext/discovery.h.
 //! Tables of the host are declared as far as they are used; they come by pointer, so that is enough.
 #![allow(dead_code)]
 
 use std::ffi::{c_char, c_void};
 
 pub const ABI_MAJOR: u32 = 0;
-pub const ABI_MINOR: u32 = 1;
+pub const ABI_MINOR: u32 = 2;
 pub const OK: i32 = 0;
 pub const E_UNSUPPORTED: i32 = -3;
 pub const KIND_DISCOVERY: u32 = 2;

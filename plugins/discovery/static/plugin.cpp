@@ -45,25 +45,11 @@ struct member {
 /// refuses rather than guesses.
 std::optional<written> parse(std::string_view text) {
    written w;
-   const size_t scheme = text.find("://");
-   if (scheme == std::string_view::npos) return std::nullopt;
-   w.transport = text.substr(0, scheme);
-   text.remove_prefix(scheme + 3);
-   if (const size_t at = text.find('@'); at != std::string_view::npos) text.remove_prefix(at + 1);
-   const size_t colon = text.rfind(':');
-   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-   unsigned port = 0;
-   for (const char c : text.substr(colon + 1)) {
-      if (c < '0' || c > '9' || port > 65535) return std::nullopt;
-      port = port * 10 + static_cast<unsigned>(c - '0');
-   }
-   if (port == 0 || port > 65535) return std::nullopt;
-   w.port = static_cast<uint16_t>(port);
-   std::string_view host = text.substr(0, colon);
-   if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-      host = host.substr(1, host.size() - 2);
-   if (host.empty() || host.size() > 253) return std::nullopt;
-   w.host = host;
+   const auto parts = sdk::parse_endpoint(text);
+   if (!parts) return std::nullopt;
+   w.transport = parts->transport;
+   w.host = parts->host;
+   w.port = parts->port;
    // A literal address needs no resolver: it is there before the first packet wants it.
    wrn_addr literal{};
    literal.port = w.port;

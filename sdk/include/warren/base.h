@@ -13,7 +13,7 @@
 /* 0.x: a host loads only modules of exactly its own minor. docs/compatibility.md says what changes
  * when. */
 #define WRN_ABI_MAJOR 0u
-#define WRN_ABI_MINOR 1u
+#define WRN_ABI_MINOR 2u
 
 #define WRN_CALL
 #define WRN_EXPORT __attribute__((visibility("default")))
@@ -70,13 +70,15 @@ typedef uint64_t wrn_time;   /* monotonic nanoseconds; the origin has no meaning
 typedef uint64_t wrn_handle; /* peer, link, socket, timer; 0 = none */
 
 /* An address, an endpoint (with port) or a prefix (with prefix_len). */
-enum { WRN_AF_NONE = 0, WRN_AF_INET = 4, WRN_AF_INET6 = 6 };
+enum { WRN_AF_NONE = 0, WRN_AF_PATH = 3, WRN_AF_INET = 4, WRN_AF_INET6 = 6 };
 typedef struct wrn_addr {
    uint8_t family;     /* WRN_AF_* */
    uint8_t prefix_len; /* of a prefix; 32 or 128 otherwise */
    uint16_t port;      /* host byte order */
    uint32_t scope_id;  /* interface index of an IPv6 link-local address, else 0 */
-   uint8_t ip[16];     /* network byte order; IPv4 in the first four bytes, the rest zero */
+   uint8_t ip[16];     /* network byte order; IPv4 in the first four bytes, the rest zero.
+                          WRN_AF_PATH: a path of the host's own making (through other members);
+                          compare it, keep it, answer to it, and never look inside */
 } wrn_addr;
 
 /* Allocated by the caller, filled by the callee. */

@@ -19,7 +19,7 @@ WRN_BEGIN
 typedef struct wrn_host wrn_host;
 typedef struct wrn_plugin wrn_plugin;
 
-enum { WRN_KIND_TRANSPORT = 1, WRN_KIND_DISCOVERY = 2 };
+enum { WRN_KIND_TRANSPORT = 1, WRN_KIND_DISCOVERY, WRN_KIND_ROUTING, WRN_KIND_SERVICE };
 
 #define WRN_CAP_DETERMINISTIC                                                                      \
    (1ull << 0) /* time, chance and I/O through the host only: may run in a simulation */

@@ -30,8 +30,10 @@ constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_
 
 config::schemas known() {
    config::schemas s;
-   s.all = [](uint32_t kind) {
-      return kind == WRN_KIND_TRANSPORT ? std::vector{&wireguard, &quic} : std::vector{&fixed};
+   s.all = [](uint32_t kind) -> std::vector<const wrn_plugin_desc*> {
+      if (kind == WRN_KIND_TRANSPORT) return {&wireguard, &quic};
+      if (kind == WRN_KIND_DISCOVERY) return {&fixed};
+      return {};
    };
    s.find = [all = s.all](uint32_t kind, std::string_view word) {
       for (const auto* d : all(kind))
@@ -58,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
    if (!n.ok()) return 0;
    WRN_ASSERT(n.value.mtu >= 1280 && n.value.mtu <= 65455);
    WRN_ASSERT(!n.value.interface.empty() && n.value.interface.size() <= limits::interface_name_max);
-   WRN_ASSERT(!n.value.transports.empty() && !n.value.discovery.empty());
+   WRN_ASSERT(!n.value.transports.empty() && !n.value.plugins.empty());
    for (const auto& p : n.value.peers)
       WRN_ASSERT((p.id || p.tunnel_key) && !p.name.empty() &&
                  p.endpoints.size() <= limits::endpoints_per_peer_max);

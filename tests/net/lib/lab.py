@@ -235,6 +235,8 @@ class Node(Host):
         self.addresses = [a + "/24" for a in [address] if a] + [a + "/64" for a in [address6] if a]
         self.transports = [{"plugin": transport, "listen": "[::]:51820"}]
         self.peers = []
+        self.roles = []
+        self.plugins = []  # (kind, table): discovery, routing, service
         self.plugin_dirs = []
         os.makedirs(os.path.join(self.folder, "networks"))
         self.run(self.binary, "key", "generate", self.keys)
@@ -263,8 +265,8 @@ class Node(Host):
             f.write(f"state_dir = {toml(os.path.join(self.folder, 'state'))}\n[control]\nsocket = {toml(self.socket)}\n")
             f.write(f"[log]\nlevel = \"debug\"\n[plugins]\ndirs = {toml(self.plugin_dirs)}\n")
         lines = ["[network]"] + [f"{k} = {toml(v)}" for k, v in self.network.items()]
-        lines += ["[node]", f"name = {toml(self.name)}", f"addresses = {toml(self.addresses)}"]
-        for name, tables in (("transport", self.transports), ("peer", self.peers)):
+        lines += ["[node]", f"name = {toml(self.name)}", f"addresses = {toml(self.addresses)}", f"roles = {toml(self.roles)}"]
+        for name, tables in (("transport", self.transports), ("peer", self.peers), *((k, [t]) for k, t in self.plugins)):
             for table in tables:
                 lines.append(f"[[{name}]]")
                 subs = {k: v for k, v in table.items() if isinstance(v, dict)}

@@ -1,14 +1,43 @@
 // A discovery plugin in C++: hears of peers, offers endpoints. Optional: on_unreachable(),
-// on_resolved(), configure(), on_start(), on_stop(), on_timer().
+// on_resolved(), configure(), on_start(), on_stop(), on_timer(), and everything of mesh_plugin.hpp.
 #pragma once
 
 #include "../ext/discovery.h"
 #include "../host/resolve.h"
-#include "plugin_base.hpp"
+#include "mesh_plugin.hpp"
+
+#include <charconv>
 
 namespace warren::sdk {
 
-template <class Self> class discovery : public plugin_base<Self> {
+/// "wireguard://nas.example.net:51820" in its parts; without the "key_…@" that may stand before the
+/// host, and without the brackets of an IPv6 address.
+struct endpoint {
+   std::string_view transport, host;
+   uint16_t port = 0;
+};
+
+/// Nothing for what is no endpoint.
+inline std::optional<endpoint> parse_endpoint(std::string_view text) {
+   endpoint e;
+   const size_t scheme = text.find("://");
+   if (scheme == 0 || scheme == std::string_view::npos) return std::nullopt;
+   e.transport = text.substr(0, scheme);
+   text.remove_prefix(scheme + 3);
+   if (const size_t at = text.find('@'); at != std::string_view::npos) text.remove_prefix(at + 1);
+   const size_t colon = text.rfind(':');
+   if (colon == std::string_view::npos) return std::nullopt;
+   const char* const end = text.data() + text.size();
+   const auto number = std::from_chars(text.data() + colon + 1, end, e.port);
+   if (number.ec != std::errc{} || number.ptr != end || e.port == 0) return std::nullopt;
+   e.host = text.substr(0, colon);
+   if (e.host.size() > 2 && e.host.front() == '[' && e.host.back() == ']')
+      e.host = e.host.substr(1, e.host.size() - 2);
+   if (e.host.empty() || e.host.size() > 253) return std::nullopt;
+   return e;
+}
+
+template <class Self> class discovery : public mesh_plugin<Self> {
  public:
    static constexpr uint32_t kind = WRN_KIND_DISCOVERY;
    static constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE,
@@ -45,9 +74,8 @@ template <class Self> class discovery : public plugin_base<Self> {
       }};
       if (id == WRN_EXT_DISCOVERY) return &table;
       if (id == WRN_EXT_RESOLVE) return &resolved;
-      return nullptr;
+      return this->find_mesh_ext(id);
    }
-   void stop_thunk() { static_cast<Self*>(this)->on_stop(); }
 
  protected:
    const host& warren() const { return plugin_base<Self>::warren(); }

@@ -33,6 +33,12 @@ template <class Self> class plugin_base {
    void on_timer(wrn_handle, uint64_t) {}
    void on_event(const wrn_event&) {}
 
+   // What the host calls; a wrapper with timers of its own takes them from here.
+   void timer_thunk(wrn_handle timer, uint64_t tag) {
+      static_cast<Self*>(this)->on_timer(timer, tag);
+   }
+   void event_thunk(const wrn_event& e) { static_cast<Self*>(this)->on_event(e); }
+
    /// Runs fn(self); an exception fails the instance instead of unwinding into C.
    template <class Fn, class Result = std::invoke_result_t<Fn, Self&>>
    static Result guarded(const wrn_plugin* plugin, Fn&& fn) noexcept {
@@ -98,10 +104,10 @@ template <class Self> class plugin_base {
                   return of(p).find_ext(id);
                },
                [](const wrn_plugin* p, wrn_handle timer, uint64_t tag) {
-                  guarded(p, [&](Self& s) { s.on_timer(timer, tag); });
+                  guarded(p, [&](Self& s) { s.timer_thunk(timer, tag); });
                },
                [](const wrn_plugin* p, const wrn_event* e) {
-                  guarded(p, [&](Self& s) { s.on_event(*e); });
+                  guarded(p, [&](Self& s) { s.event_thunk(*e); });
                }};
          return &self.release()->plugin_;
       } catch (...) {

@@ -3,35 +3,11 @@
 // says with offer(). Who is a member is the core's to decide.
 #include <warren/sdk.hpp>
 
-#include <charconv>
 #include <map>
 
 namespace {
 
 namespace sdk = warren::sdk;
-
-struct endpoint {
-   std::string transport, host;
-   uint16_t port = 0;
-   bool wanted = true;          // to be asked for
-   uint64_t question = 0;       // under way, 0 = none
-   std::vector<wrn_addr> found; // the last answer
-};
-
-// "wireguard://nas.example.net:51820" or "wireguard://[2001:db8::1]:51820"; the host has checked
-// the text.
-endpoint parse(std::string_view text) {
-   endpoint e;
-   const size_t scheme = text.find("://"), colon = text.rfind(':');
-   if (scheme == std::string_view::npos || colon <= scheme) return e;
-   e.transport = text.substr(0, scheme);
-   std::string_view host = text.substr(scheme + 3, colon - scheme - 3);
-   if (const size_t at = host.find('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
-   if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-   e.host = host;
-   std::from_chars(text.data() + colon + 1, text.data() + text.size(), e.port);
-   return e;
-}
 
 class my_plugin_discovery final : public sdk::discovery<my_plugin_discovery> {
  public:
@@ -41,76 +17,61 @@ class my_plugin_discovery final : public sdk::discovery<my_plugin_discovery> {
                                     .version = "0.1.0",
                                     .license = "MIT-0",
                                     .summary = "Resolves the endpoints of the configuration."};
-   static constexpr wrn_param options[] = {sdk::option::duration(
-         "retry", "1s..1h", "\"5s\"", "How long after a failure a name is asked for again.")};
+   static constexpr wrn_param options[] = {
+         sdk::option::integer("most", "1..16", "16", "How many addresses of a peer are offered.")};
 
-   void configure(const sdk::config& c) { retry_ns_ = c.duration_ns("retry"); }
-   void on_stop() {
-      warren().timer_cancel(timer_);
-      peers_.clear();
-   }
+   void configure(const sdk::config& c) { most_ = static_cast<size_t>(c.integer("most")); }
+   void on_stop() { names_.clear(); }
 
    void on_peer(wrn_handle peer, std::span<const std::string_view> configured) {
-      std::vector<endpoint>& endpoints = peers_[peer];
-      endpoints.clear();
+      on_peer_gone(peer);
       for (const std::string_view text : configured)
-         if (endpoint e = parse(text); !e.host.empty()) endpoints.push_back(std::move(e));
-      say(peer, endpoints);
+         if (const auto e = sdk::parse_endpoint(text))
+            names_[++last_] = {peer, std::string(e->transport), std::string(e->host), e->port};
+      say(peer);
       ask();
    }
-   void on_peer_gone(wrn_handle peer) { peers_.erase(peer); }
-   void on_unreachable(wrn_handle peer) {
-      if (const auto it = peers_.find(peer); it != peers_.end())
-         for (endpoint& e : it->second)
-            e.wanted = true;
+   void on_peer_gone(wrn_handle peer) {
+      std::erase_if(names_, [&](const auto& entry) { return entry.second.peer == peer; });
+   }
+   void on_unreachable(wrn_handle peer) { // what we know is old, or a look-up had failed
+      for (auto& [number, n] : names_)
+         if (n.peer == peer) n.wanted = true;
       ask();
    }
-   void on_timer(wrn_handle, uint64_t) {
-      timer_ = 0;
-      ask();
-   }
-   // An answer nobody waits for any more finds no endpoint with its number.
-   void on_resolved(uint64_t question, wrn_status status, std::span<const wrn_addr> found) {
-      for (auto& [peer, endpoints] : peers_)
-         for (endpoint& e : endpoints) {
-            if (e.question != question) continue;
-            e.question = 0;
-            if (status != WRN_OK) {
-               warren().log(WRN_LOG_WARN, "name_not_resolved", sdk::field("name", e.host));
-               e.wanted = true;
-               return later();
-            }
-            e.found.assign(found.begin(), found.end());
-            return say(peer, endpoints);
-         }
+   // An answer nobody waits for any more finds no name with its number.
+   void on_resolved(uint64_t number, wrn_status status, std::span<const wrn_addr> found) {
+      if (const auto it = names_.find(number); it != names_.end() && status == WRN_OK) {
+         it->second.found.assign(found.begin(), found.end());
+         say(it->second.peer);
+      }
+      ask(); // there is room for another question
    }
 
  private:
-   static constexpr size_t places_max = 16; // what the host takes
+   struct name {
+      wrn_handle peer = 0;
+      std::string transport, host;
+      uint16_t port = 0;
+      bool wanted = true;            // to be asked for
+      std::vector<wrn_addr> found{}; // the last answer
+   };
 
    void ask() {
-      for (auto& [peer, endpoints] : peers_)
-         for (endpoint& e : endpoints) {
-            if (!e.wanted || e.question != 0) continue;
-            if (!resolve(e.host, e.port, ++questions_)) return later(); // too many under way
-            e.wanted = false;
-            e.question = questions_;
-         }
+      for (auto& [number, n] : names_)
+         if (n.wanted) n.wanted = !resolve(n.host, n.port, number); // too many at once: later
    }
-   void later() {
-      if (timer_ == 0) warren().timer_set(timer_, warren().now() + retry_ns_);
-   }
-   void say(wrn_handle peer, const std::vector<endpoint>& endpoints) {
+   void say(wrn_handle peer) {
       std::vector<place> places;
-      for (const endpoint& e : endpoints)
-         for (const wrn_addr& a : e.found)
-            if (places.size() < places_max) places.push_back({e.transport, a});
+      for (const auto& [number, n] : names_)
+         for (const wrn_addr& a : n.found)
+            if (n.peer == peer && places.size() < most_) places.push_back({n.transport, a});
       offer(peer, places);
    }
 
-   uint64_t retry_ns_ = 0, questions_ = 0;
-   wrn_handle timer_ = 0;
-   std::map<wrn_handle, std::vector<endpoint>> peers_;
+   uint64_t last_ = 0;
+   size_t most_ = 0;
+   std::map<uint64_t, name> names_; // by the number of their question
 };
 
 } // namespace

@@ -30,8 +30,10 @@ constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_
 
 schemas known() {
    schemas s;
-   s.all = [](uint32_t kind) {
-      return kind == WRN_KIND_TRANSPORT ? std::vector{&wireguard, &quic} : std::vector{&fixed};
+   s.all = [](uint32_t kind) -> std::vector<const wrn_plugin_desc*> {
+      if (kind == WRN_KIND_TRANSPORT) return {&wireguard, &quic};
+      if (kind == WRN_KIND_DISCOVERY) return {&fixed};
+      return {};
    };
    s.find = [all = s.all](uint32_t kind, std::string_view word) {
       for (const auto* d : all(kind))
@@ -82,7 +84,7 @@ TEST_F(load, empty_file_is_a_network_with_defaults) {
              "auto");
    EXPECT_EQ(std::get<int64_t>(n.value.transports[0].values.entries.at("grace").content),
              5'000'000'000);
-   EXPECT_EQ(n.value.discovery.at(0).plugin, "static");
+   EXPECT_EQ(n.value.plugins.at(0).plugin, "static");
 }
 
 TEST_F(load, complete_file_is_read_completely) {

@@ -57,6 +57,8 @@ struct fake_backend final : backend {
    };
    std::map<std::string, mesh::network_status> known{{"acme", sample_network("acme")}};
    std::vector<ping_call> pings;
+   std::vector<std::pair<std::string, mesh::plugin_request>> asked;
+   base::result<mesh::plugin_answer> plugin_says = mesh::plugin_answer{200, "{}"};
    base::result<mesh::ping_result> pong = mesh::ping_result{1234, "nas", "wireguard", {}, {}, 56};
    base::result<reload_report> reloaded = reload_report{{"acme: nothing restarted"}};
    bool keep_replies = false;
@@ -99,6 +101,11 @@ struct fake_backend final : backend {
              reply<mesh::ping_result> done) override {
       pings.push_back({network, target, bytes, timeout_ns});
       answer(done, pong);
+   }
+   void ask_plugin(const std::string& network, mesh::plugin_request what,
+                   reply<mesh::plugin_answer> done) override {
+      asked.emplace_back(network, what);
+      answer(done, plugin_says);
    }
    void reload(reply<reload_report> done) override { answer(done, reloaded); }
    base::result<void> set_log_level(base::log::level l) override {

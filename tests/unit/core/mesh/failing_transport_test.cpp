@@ -168,7 +168,8 @@ TEST_F(failing_transport, calls_from_close_and_stop_leave_no_timer) {
    start(false);
    config::plugin_use use;
    use.plugin = "probe";
-   a.settings.discovery.push_back(use);
+   use.kind = WRN_KIND_DISCOVERY;
+   a.settings.plugins.push_back(use);
    probe_behaviour.on_peer = [](probe* p, wrn_handle peer) {
       wrn_endpoint e{{"plain", 5}, {}};
       e.addr.family = WRN_AF_INET;

@@ -44,6 +44,20 @@ struct silent_port final : host_port {
       offers++;
       return WRN_OK;
    }
+   uint32_t members(std::span<uint64_t>) const override { return 0; }
+   uint64_t member_by_id(const wrn_key&) const override { return 0; }
+   wrn_status member_info(uint64_t, wrn_member&) const override { return WRN_E_NOT_FOUND; }
+   wrn_status send_message(instance&, uint64_t, std::span<const uint8_t>) override {
+      return WRN_E_NOT_FOUND;
+   }
+   wrn_status send_bulk(instance&, uint64_t, std::span<const uint8_t>, uint64_t) override {
+      return WRN_E_NOT_FOUND;
+   }
+   wrn_status publish(instance&, std::span<const wrn_route>) override { return WRN_OK; }
+   bool relays() const override { return false; }
+   wrn_status respond(instance&, uint64_t, uint32_t, std::string_view) override {
+      return WRN_E_NOT_FOUND;
+   }
    void failed(instance&, wrn_status, std::string_view why) override { failures.emplace_back(why); }
 };
 

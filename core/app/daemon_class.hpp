@@ -1,0 +1,108 @@
+// The daemon's class, shared by daemon.cpp (its life) and daemon_api.cpp (what the control API
+// asks). Internal to core/app; see daemon.hpp for the threads.
+#pragma once
+
+#include "core/app/daemon.hpp"
+#include "core/config/load.hpp"
+#include "core/control/server.hpp"
+#include "core/io/event_loop.hpp"
+#include "core/mesh/network.hpp"
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <future>
+#include <map>
+#include <thread>
+
+namespace warren::app {
+
+namespace asio = boost::asio;
+namespace log = base::log;
+
+/// What is known of a running network on the control thread.
+struct running {
+   std::unique_ptr<mesh::network> network; // used on the shard only
+   config::network settings;               // as applied
+   std::vector<std::string> failed;        // plugins that failed since
+   std::unique_ptr<asio::steady_timer> restart;
+   uint32_t restarts = 0;
+   uint64_t failed_at = 0;
+};
+
+class daemon final : public control::backend {
+ public:
+   explicit daemon(const daemon_options& options) : options_(options) {}
+
+   int run();
+
+   // control::backend
+   control::daemon_info info() override;
+   std::vector<std::string> networks() override;
+   void status(const std::string& network, control::reply<mesh::network_status> done) override;
+   void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
+             control::reply<mesh::ping_result> done) override;
+   void ask_plugin(const std::string& network, mesh::plugin_request what,
+                   control::reply<mesh::plugin_answer> done) override;
+   void reload(control::reply<control::reload_report> done) override;
+   base::result<void> set_log_level(log::level level) override;
+   std::vector<control::plugin_info> plugins() override;
+   std::vector<std::pair<std::string, std::string>> refused_plugins() override {
+      return registry_.refused();
+   }
+   void stop() override;
+   std::vector<mesh::event> recent_events() override { return {events_.begin(), events_.end()}; }
+   uint64_t subscribe(std::function<void(const mesh::event&)> on_event) override;
+   void unsubscribe(uint64_t token) override { subscribers_.erase(token); }
+
+ private:
+   /// Everything that a configuration needs before the system is touched.
+   struct prepared {
+      config::settings settings;
+      std::map<std::string, mesh::plan> plans;
+   };
+   config::loaded<config::settings> load();
+   config::schemas schemas();
+   base::result<prepared> prepare(config::settings settings);
+   base::result<mesh::plan> make_plan(const config::network& wanted, const running* now);
+   base::result<void> apply(const std::string& name, mesh::plan plan);
+   void stop_network(const std::string& name);
+   void restart_failed(const std::string& name);
+   void on_event(mesh::event event);
+   template <class Fn> auto on_shard(Fn fn) -> decltype(fn());
+   int start();
+   void shut_down();
+   void watch_signals();
+
+   daemon_options options_;
+   config::daemon host_;
+   plugin::registry registry_;
+   asio::io_context context_{1};
+   std::unique_ptr<asio::signal_set> signals_;
+   std::unique_ptr<control::server> server_;
+   std::unique_ptr<io::event_loop> loop_;
+   std::thread shard_;
+   std::map<std::string, running> networks_;
+   std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
+   std::deque<mesh::event> events_;
+   std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers_;
+   uint64_t next_subscriber_ = 1;
+   std::atomic<size_t> events_under_way_{0};
+   int64_t started_wall_ns_ = 0;
+};
+
+/// Runs fn on the shard and waits. For changes, which are rare and bounded; queries are posted
+/// instead.
+template <class Fn> auto daemon::on_shard(Fn fn) -> decltype(fn()) {
+   std::packaged_task<decltype(fn())()> task(std::move(fn));
+   auto done = task.get_future();
+   auto shared = std::make_shared<decltype(task)>(std::move(task));
+   while (!loop_->post([shared] { (*shared)(); }))
+      std::this_thread::yield(); // the shard empties its bounded queue each turn
+   return done.get();
+}
+
+} // namespace warren::app

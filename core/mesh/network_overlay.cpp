@@ -1,0 +1,293 @@
+// Ways through other members: the tables that routing plugins publish, and the datagrams of links
+// that travel as overlay frames because no direct path is known.
+//
+// A link over the overlay is an ordinary link of the transport whose remote address is a path of
+// ours: the transport seals for the far end, so that a relay sees and can forge nothing. Overlay
+// datagrams are moved by run_later() only, at top level: a transport's send may come from inside
+// its own receive.
+#include "core/mesh/network.hpp"
+
+#include "core/base/address.hpp"
+#include "core/base/log.hpp"
+#include "core/mesh/icmp.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace warren::mesh {
+
+namespace limits = base::limits;
+
+namespace {
+
+constexpr uint64_t direct_interval = 30'000'000'000;
+
+uint32_t number_of(const crypto::bytes32& node_id) {
+   return std::max(1u, crypto::short_name("warren overlay address 1", node_id));
+}
+
+uint16_t name_of(const transport& t) {
+   const std::string_view name = t.instance->desc().name;
+   return static_cast<uint16_t>(crypto::short_name(
+         "warren transport 1", {reinterpret_cast<const uint8_t*>(name.data()), name.size()}));
+}
+
+/// Splitmix64's finaliser: spreads pairs of members over ways; nobody gains by choosing badly.
+uint64_t mix(uint64_t x) {
+   x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+   x = (x ^ x >> 27) * 0x94d049bb133111eb;
+   return x ^ x >> 31;
+}
+
+} // namespace
+
+wrn_addr path_to(const peer& p) {
+   wrn_addr path{};
+   path.family = WRN_AF_PATH;
+   put_le(path.ip, p.handle, 8);
+   return path;
+}
+
+/// Until certificates bring member numbers, a hash names a node. Two members of one hash have none:
+/// their direct links work, and the log says what does not.
+void network::number_peers() {
+   own_number_ = number_of(identity_->signing.id);
+   numbers_.clear();
+   peers_.each([&](uint64_t handle, peer& p) {
+      p.number = 0;
+      if (!p.settings.id) return;
+      const uint32_t number = number_of(*p.settings.id);
+      const auto [it, fresh] = numbers_.emplace(number, handle);
+      if (fresh && number != own_number_) {
+         p.number = number;
+         return;
+      }
+      if (peer* other = peers_.find(it->second)) other->number = 0;
+      base::log::warn(
+            "overlay_address_taken",
+            {{"network", name_}, {"peer", p.settings.name}, {"number", uint64_t{number}}});
+   });
+}
+
+bool network::is_direct(const link& l) const {
+   return l.state == WRN_LINK_UP && l.via->instance->active() && l.remote.family != WRN_AF_PATH &&
+          l.remote.family != WRN_AF_NONE;
+}
+
+wrn_status network::publish(plugin::instance& from, std::span<const wrn_route> routes) {
+   if (routes.size() > limits::ways_max) return WRN_E_LIMIT;
+   std::unordered_map<uint64_t, size_t> count;
+   for (const wrn_route& r : routes) {
+      if (peers_.find(r.destination) == nullptr || peers_.find(r.next_hop) == nullptr)
+         return WRN_E_NOT_FOUND;
+      if (r.weight < 1 || r.weight > 1000) return WRN_E_INVALID;
+      if (++count[r.destination] > limits::ways_per_member_max) return WRN_E_LIMIT;
+   }
+   peers_.each([&](uint64_t, peer& p) {
+      std::erase_if(p.ways, [&](const way& w) { return w.from == &from; });
+   });
+   for (const wrn_route& r : routes)
+      peers_.find(r.destination)->ways.push_back({&from, r.next_hop, r.metric, r.weight});
+   // Who waits for a place to send to has one now, perhaps.
+   peers_.each([&](uint64_t, peer& p) {
+      if (p.ways.empty()) return;
+      if (!p.tunnel_key && p.ask_at != 0) p.ask_at = shard_.now();
+      for (auto& l : p.links)
+         if (l->state == WRN_LINK_CONNECTING && l->remote.family == WRN_AF_NONE)
+            l->connecting_since = 0;
+   });
+   want_maintenance();
+   return WRN_OK;
+}
+
+/// The neighbour that leads to `p`: itself when it is one, else one of its ways, shared among the
+/// pairs of members by weight. Null: there is none. Never back to `except`.
+link* network::next_hop(peer& p, uint32_t source, uint64_t except) const {
+   for (const auto& l : p.links)
+      if (is_direct(*l) && p.hello_seen) return l.get();
+   link* best = nullptr;
+   double best_score = 0;
+   for (const way& w : p.ways) {
+      peer* neighbor = peers_.find(w.next_hop);
+      if (neighbor == nullptr || w.next_hop == except || w.next_hop == p.handle) continue;
+      const auto l = std::find_if(neighbor->links.begin(), neighbor->links.end(),
+                                  [&](const auto& each) { return is_direct(*each); });
+      if (l == neighbor->links.end() || !neighbor->hello_seen) continue;
+      // Weighted rendezvous: the same pair keeps its way while that is there.
+      const uint64_t hash =
+            mix(mix(uint64_t{source} << 32 | p.number) ^ uint64_t{neighbor->number} << 16);
+      const double uniform = (static_cast<double>(hash >> 32) + 1) / 4294967297.0;
+      const double score = w.weight / -std::log(uniform);
+      if (best == nullptr || score > best_score) {
+         best = l->get();
+         best_score = score;
+      }
+   }
+   return best;
+}
+
+bool network::has_way(peer& p) const {
+   return p.number != 0 && own_number_ != 0 && !p.ways.empty() &&
+          next_hop(p, own_number_, p.handle) != nullptr;
+}
+
+/// The overlay carries datagrams: a transport that lives on streams alone cannot use it.
+bool network::has_overlay_way(const link& l) const {
+   return l.via->udp != nullptr && has_way(*l.owner);
+}
+
+void network::take_overlay_path(link& l) {
+   l.remote = path_to(*l.owner);
+   l.remote_proved = false;
+   l.connecting_since = shard_.now();
+   l.via->table->set_path(l.via->instance->get(), l.handle, &l.remote);
+   l.owner->direct_asked = shard_.now();
+}
+
+/// Largest inner packet of a link that runs over the overlay: the outer link's, less a frame header
+/// and what the transport adds, in the steps in which transports pad.
+uint32_t network::overlay_mtu(const link& l) const {
+   constexpr uint32_t padding = 16;
+   const uint32_t room =
+         settings_.mtu - static_cast<uint32_t>(frame_header_bytes) - l.via->limits.overhead;
+   return room / padding * padding;
+}
+
+/// Answers and drops what does not fit; the rest moves to the front.
+std::span<wrn_pkt> network::fitting(peer& p, const link& l, std::span<wrn_pkt> packets) {
+   const uint32_t mtu = overlay_mtu(l);
+   size_t kept = 0;
+   for (wrn_pkt& packet : packets) {
+      if (packet.len <= mtu) {
+         packets[kept++] = packet;
+         continue;
+      }
+      if (tun_ && icmp_budget_.take(shard_.now())) {
+         const std::span<const uint8_t> bytes{packet.buf + packet.off, packet.len};
+         // From the destination: a packet from our own address would be a martian on our own
+         // interface.
+         const auto answer = make_too_big(bytes, mtu);
+         wrn_pkt reply{};
+         if (answer &&
+             shard_.pool().alloc({&reply, 1}, static_cast<uint32_t>(answer->size())) == 1) {
+            std::memcpy(reply.buf + reply.off, answer->data(), answer->size());
+            tun_->write({&reply, 1});
+         }
+      }
+      drop_all(&p, {&packet, 1}, drop_reason::too_big);
+   }
+   return packets.first(kept);
+}
+
+/// Datagrams of a transport for paths of ours leave the batch and wait; the rest moves to the
+/// front.
+std::span<const wrn_pkt> network::take_overlay(transport& t, std::span<const wrn_pkt> packets,
+                                               std::vector<wrn_pkt>& rest) {
+   const bool any = std::any_of(packets.begin(), packets.end(),
+                                [](const wrn_pkt& p) { return p.addr.family == WRN_AF_PATH; });
+   if (!any) return packets;
+   for (const wrn_pkt& packet : packets) {
+      if (packet.addr.family != WRN_AF_PATH) {
+         rest.push_back(packet);
+         continue;
+      }
+      peer* p = peers_.find(get_le(packet.addr.ip, 8));
+      if (p == nullptr || p->number == 0 || packet.off < frame_header_bytes) {
+         drop_all(p, {&packet, 1}, drop_reason::no_way);
+         continue;
+      }
+      wrn_pkt out = packet;
+      out.off -= static_cast<uint32_t>(frame_header_bytes);
+      out.len += static_cast<uint32_t>(frame_header_bytes);
+      write_overlay_header(out.buf + out.off, limits::overlay_hops_max, packet.len, name_of(t),
+                           own_number_, p->number);
+      push_transit(0, out);
+   }
+   return rest;
+}
+
+void network::push_transit(uint64_t from, const wrn_pkt& packet) {
+   if (transit_.size() >= limits::transit_max)
+      return drop_all(peers_.find(from), {&packet, 1}, drop_reason::queue_full);
+   transit_.push_back({from, packet});
+   want_later();
+}
+
+void network::run_transit() {
+   for (auto queue = std::exchange(transit_, {}); queued_frame & item : queue) {
+      wrn_pkt& packet = item.packet;
+      peer* from = peers_.find(item.peer);
+      const auto f = parse_frame({packet.buf + packet.off, packet.len});
+      if (!f) {
+         drop_all(from, {&packet, 1}, drop_reason::malformed);
+         continue;
+      }
+      if (f->destination == own_number_) {
+         deliver_overlay(*f, packet);
+         continue;
+      }
+      const auto known = numbers_.find(f->destination);
+      peer* to = known != numbers_.end() ? peers_.find(known->second) : nullptr;
+      const bool ours = item.peer == 0;
+      link* l = to != nullptr && to->number != 0 && (ours || (settings_.relay && f->hops > 1))
+                      ? next_hop(*to, f->source, ours ? to->handle : item.peer)
+                      : nullptr;
+      if (l == nullptr) {
+         drop_all(from, {&packet, 1}, drop_reason::no_way);
+         continue;
+      }
+      packet.len = static_cast<uint32_t>(frame_header_bytes + f->body.size()); // without padding
+      packet.buf[packet.off + 2] = static_cast<uint8_t>(f->hops - (ours ? 0 : 1));
+      packet.flags = 0;
+      send_on(*l, {&packet, 1});
+   }
+}
+
+/// A datagram for one of our transports has arrived; that transport finds out who sent it.
+void network::deliver_overlay(const frame& f, wrn_pkt& packet) {
+   const auto known = numbers_.find(f.source);
+   peer* from = known != numbers_.end() ? peers_.find(known->second) : nullptr;
+   transport* t = nullptr;
+   for (const auto& each : transports_)
+      if (each->instance->active() && each->udp != nullptr && name_of(*each) == f.transport)
+         t = each.get();
+   if (from == nullptr || from->number == 0 || t == nullptr || f.body.empty())
+      return drop_all(from, {&packet, 1}, drop_reason::no_link);
+   packet.off += static_cast<uint32_t>(frame_header_bytes);
+   packet.len = static_cast<uint32_t>(f.body.size());
+   packet.addr = path_to(*from);
+   packet.local = 0;
+   packet.flags = 0;
+   receive(*t, {&packet, 1});
+}
+
+bool network::has_routing() const {
+   return std::any_of(plugins_.begin(), plugins_.end(), [](const auto& d) {
+      return d->active() && d->desc().kind == WRN_KIND_ROUTING;
+   });
+}
+
+/// While a link runs over the overlay: asks for the peer's key where it may be reached directly. An
+/// answer proves such a place.
+void network::look_for_direct(peer& p) {
+   const uint64_t now = shard_.now();
+   if (p.candidates.empty() || now - p.direct_asked < direct_interval) return;
+   p.direct_asked = now;
+   ask_key(p);
+}
+
+void network::found_direct(peer& p, const transport& t, const wrn_addr& at) {
+   if (at.family == WRN_AF_PATH) return;
+   for (auto& l : p.links) {
+      if (l->via != &t || l->remote.family != WRN_AF_PATH) continue;
+      l->remote = at;
+      l->via->table->set_path(l->via->instance->get(), l->handle, &at);
+      emit("peer.moved", {{"peer", p.settings.name}, {"endpoint", base::format_endpoint(at)}});
+      news_of(p);
+      // The peer follows what it hears; until then its packets come the other way.
+      send_echo(*l);
+   }
+}
+
+} // namespace warren::mesh
