@@ -8,7 +8,9 @@ namespace warren::check {
 
 namespace {
 
-bool applies(const property& p, uint32_t kind_id) { return p.kinds == every_kind || (p.kinds & only(kind_id)) != 0; }
+bool applies(const property& p, uint32_t kind_id) {
+   return p.kinds == every_kind || (p.kinds & only(kind_id)) != 0;
+}
 
 } // namespace
 
@@ -17,14 +19,18 @@ std::vector<property_info> list() {
    for (const property& p : properties()) {
       std::string kinds = p.kinds == every_kind ? "every" : "";
       for (uint32_t id = 1; id < 32 && p.kinds != every_kind; id++)
-         if (const kind* k = find_kind(id); k != nullptr && applies(p, id)) kinds += (kinds.empty() ? "" : ", ") + std::string(k->name);
+         if (const kind* k = find_kind(id); k != nullptr && applies(p, id))
+            kinds += (kinds.empty() ? "" : ", ") + std::string(k->name);
       all.push_back({p.name, p.holds, kinds});
    }
    return all;
 }
 
 bool run(const request& what, const std::function<void(const verdict&)>& on_verdict) {
-   const auto wanted = [&](const property& p) { return what.only.empty() || std::find(what.only.begin(), what.only.end(), p.name) != what.only.end(); };
+   const auto wanted = [&](const property& p) {
+      return what.only.empty() ||
+             std::find(what.only.begin(), what.only.end(), p.name) != what.only.end();
+   };
    bool good = true;
    const auto report = [&](const property& p, const std::string& plugin, const run_result& r) {
       verdict v{p.name, p.holds, plugin, result::ok, r.text, ""};
@@ -32,7 +38,8 @@ bool run(const request& what, const std::function<void(const verdict&)>& on_verd
       if (r.result == outcome::skipped) v.outcome = result::skipped;
       if (v.outcome == result::failed) {
          good = false;
-         v.reproduce = say("warren plugin check ", what.path, " --only ", p.name, " --seed ", what.seed);
+         v.reproduce =
+               say("warren plugin check ", what.path, " --only ", p.name, " --seed ", what.seed);
       }
       on_verdict(v);
    };
@@ -44,7 +51,10 @@ bool run(const request& what, const std::function<void(const verdict&)>& on_verd
       if (!is_loads && !wanted(p)) continue;
       const run_result r = run_property(p, what, 0);
       if (is_loads) loads = r.result == outcome::ok;
-      if (wanted(p) || (is_loads && !loads && std::any_of(properties().begin(), properties().end(), [&](const property& q) { return !q.before_load && wanted(q); })))
+      if (wanted(p) ||
+          (is_loads && !loads &&
+           std::any_of(properties().begin(), properties().end(),
+                       [&](const property& q) { return !q.before_load && wanted(q); })))
          report(p, "", r);
    }
    const uint32_t count = loads ? page->plugin_count : 1;

@@ -1,5 +1,5 @@
-// The conformance kit as a library: `warren plugin check` and the tests call it. One property, one process. Any single-threaded
-// program; nothing of the module is loaded into the caller.
+// The conformance kit as a library: `warren plugin check` and the tests call it. One property, one
+// process. Any single-threaded program; nothing of the module is loaded into the caller.
 #pragma once
 
 #include <cstdint>

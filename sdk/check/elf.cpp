@@ -23,16 +23,20 @@ template <class T> bool read(const std::string& file, uint64_t at, T& out) {
 }
 
 std::string identity_problem(const std::string& file, ehdr& head) {
-   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0) return "it is not an ELF file";
+   if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0)
+      return "it is not an ELF file";
    ehdr own{};
    std::ifstream self("/proc/self/exe", std::ios::binary);
    self.read(reinterpret_cast<char*>(&own), sizeof own);
    if (file[EI_CLASS] != own.e_ident[EI_CLASS])
-      return say("it is ", file[EI_CLASS] == ELFCLASS32 ? "32" : "64", "-bit, and this program is not");
+      return say("it is ", file[EI_CLASS] == ELFCLASS32 ? "32" : "64",
+                 "-bit, and this program is not");
    if (!read(file, 0, head)) return "it ends within its header";
    if (file[EI_DATA] != own.e_ident[EI_DATA] || head.e_machine != own.e_machine)
       return say("it is for machine type ", head.e_machine, ", this is ", own.e_machine);
-   if (head.e_type != ET_DYN) return say("it is of ELF type ", head.e_type, ", a module is a shared library (3); link with -shared");
+   if (head.e_type != ET_DYN)
+      return say("it is of ELF type ", head.e_type,
+                 ", a module is a shared library (3); link with -shared");
    return "";
 }
 
@@ -59,12 +63,14 @@ elf_symbols read_elf(const std::string& path) {
          const std::string name = file.c_str() + name_at;
          if (s.st_shndx == SHN_UNDEF)
             out.imported.push_back(name);
-         else if (const int bind = ELF64_ST_BIND(s.st_info); bind != STB_LOCAL && ELF64_ST_TYPE(s.st_info) != STT_SECTION)
+         else if (const int bind = ELF64_ST_BIND(s.st_info);
+                  bind != STB_LOCAL && ELF64_ST_TYPE(s.st_info) != STT_SECTION)
             out.exported.push_back(name);
       }
       return out;
    }
-   out.problem = "it has no table of dynamic symbols (was it stripped with 'strip --strip-section-headers'?)";
+   out.problem = "it has no table of dynamic symbols (was it stripped with 'strip "
+                 "--strip-section-headers'?)";
    return out;
 }
 

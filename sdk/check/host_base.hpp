@@ -12,8 +12,8 @@ struct timer_part {
    };
    std::map<wrn_handle, armed> timers;
    uint64_t next = 0;
-   uint64_t fired = 0;                // since somebody set it to 0
-   wrn_time fired_second = 0;         // storms are found per second
+   uint64_t fired = 0;        // since somebody set it to 0
+   wrn_time fired_second = 0; // storms are found per second
    uint64_t fired_in_second = 0;
 };
 

@@ -11,7 +11,8 @@ template <class T, class Out> wrn_status get(const wrn_conf* conf, const char* n
    if (it == all.end()) return WRN_E_NOT_FOUND;
    const T* v = std::get_if<T>(&it->second);
    if (v == nullptr) {
-      found(flaw_call, say("configuration: key '", name, "' is read as another type than it was declared with"));
+      found(flaw_call, say("configuration: key '", name,
+                           "' is read as another type than it was declared with"));
       return WRN_E_INVALID;
    }
    out(*v);
@@ -32,7 +33,8 @@ wrn_status WRN_CALL get_str(const wrn_conf* c, const char* name, wrn_str* out) {
 }
 uint32_t WRN_CALL size(const wrn_conf* c, const char* name) {
    uint32_t n = 0;
-   get<std::vector<std::string>>(c, name, [&](const auto& v) { n = static_cast<uint32_t>(v.size()); });
+   get<std::vector<std::string>>(c, name,
+                                 [&](const auto& v) { n = static_cast<uint32_t>(v.size()); });
    return n;
 }
 wrn_status WRN_CALL str_at(const wrn_conf* c, const char* name, uint32_t index, wrn_str* out) {

@@ -1,6 +1,7 @@
 // warren.host.identity/1 of the fake host: real keys, made from the number of the instance.
-#include "core/crypto/keys.hpp"
 #include "sdk/check/host_identity.hpp"
+#include "core/crypto/keys.hpp"
+#include "sdk/check/host_mesh.hpp"
 
 #include <algorithm>
 
@@ -31,16 +32,17 @@ const crypto::tunnel_key& key_of(instance& who) {
 }
 
 void WRN_CALL node_id(const wrn_host* host, wrn_key* out) {
-   instance& me = instance::of(host, "node_id", place::main_io);
-   const auto seed = seed_of(me, "node", 0);
-   std::copy(seed.begin(), seed.end(), out->bytes);
+   *out = node_id_of(instance::of(host, "node_id", place::main_io));
 }
-void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) { *out = tunnel_key_of(instance::of(host, "tunnel_key", place::main_io)); }
+void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) {
+   *out = tunnel_key_of(instance::of(host, "tunnel_key", place::main_io));
+}
 
 wrn_status WRN_CALL dh(const wrn_host* host, const wrn_key* peer, wrn_key* out) {
    instance& me = instance::of(host, "dh", place::main_io);
    crypto::bytes32 shared{};
-   if (me.fails("dh") || !crypto::x25519(key_of(me).secret, std::to_array(peer->bytes), shared)) return WRN_E_AUTH;
+   if (me.fails("dh") || !crypto::x25519(key_of(me).secret, std::to_array(peer->bytes), shared))
+      return WRN_E_AUTH;
    std::copy(shared.begin(), shared.end(), out->bytes);
    if (me.secrets.size() < 64) me.secrets.emplace_back(shared.begin(), shared.end());
    return WRN_OK;

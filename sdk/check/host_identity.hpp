@@ -8,7 +8,8 @@ namespace warren::check {
 
 struct identity_part {
    uint64_t generation = 0; // another one, another tunnel key
-   instance* claims = nullptr; // an impostor: says that this one's tunnel key is its own, without the secret
+   instance* claims =
+         nullptr; // an impostor: says that this one's tunnel key is its own, without the secret
 };
 wrn_key tunnel_key_of(instance& who);
 

@@ -16,7 +16,8 @@ struct metrics_part {
 uint64_t* WRN_CALL cell(const wrn_host* host, const wrn_metric* metric) {
    instance& me = instance::of(host, "cell", place::main_io);
    auto& m = me.part<metrics_part>();
-   if (metric->name == nullptr || metric->help == nullptr || metric->type < WRN_METRIC_COUNTER || metric->type > WRN_METRIC_GAUGE)
+   if (metric->name == nullptr || metric->help == nullptr || metric->type < WRN_METRIC_COUNTER ||
+       metric->type > WRN_METRIC_GAUGE)
       found(flaw_call, "metrics cell(): a metric has a name, a help text and a type");
    uint64_t*& found_cell = m.known[metric->name != nullptr ? metric->name : ""];
    if (found_cell == nullptr) found_cell = &m.cells.emplace_back(0);

@@ -40,17 +40,23 @@ uint32_t WRN_CALL room(const wrn_host* host, wrn_handle sock) {
 void WRN_CALL send(const wrn_host* host, wrn_handle sock, const wrn_pkt* pkts, uint32_t n) {
    instance& me = instance::of(host, "udp send", place::active);
    auto& u = me.part<udp_part>();
-   if (sock != u.sock || sock == 0) found(flaw_stray, say("udp send(): ", sock, " is no socket of this instance"));
-   if (n > WRN_BATCH_MAX) found(flaw_call, say("udp send() of ", n, " packets; no call passes more than ", WRN_BATCH_MAX));
+   if (sock != u.sock || sock == 0)
+      found(flaw_stray, say("udp send(): ", sock, " is no socket of this instance"));
+   if (n > WRN_BATCH_MAX)
+      found(flaw_call,
+            say("udp send() of ", n, " packets; no call passes more than ", WRN_BATCH_MAX));
    for (uint32_t i = 0; i < n; i++) {
       datagram d{&me, me.address, pkts[i].addr, {}};
       const uint32_t local = pkts[i].local;
       if (!me.home.pool.take(me.number, pkts[i], "udp send", &d.bytes) || sock != u.sock) continue;
       if (d.to.family != WRN_AF_INET && d.to.family != WRN_AF_INET6 && d.to.family != WRN_AF_PATH) {
-         found(flaw_call, say("udp send(): a packet has an address of family ", int{d.to.family}, " to go to"));
+         found(flaw_call, say("udp send(): a packet has an address of family ", int{d.to.family},
+                              " to go to"));
          continue;
       }
-      if (local != 0 && local != local_token) found(flaw_call, say("udp send(): the local token ", local, " did not come with any datagram; copy it or leave it 0"));
+      if (local != 0 && local != local_token)
+         found(flaw_call, say("udp send(): the local token ", local,
+                              " did not come with any datagram; copy it or leave it 0"));
       if (d.bytes.empty()) found(flaw_call, "udp send(): a datagram without a byte");
       me.home.record("send", me.number, uint64_t{d.to.port} << 32 | uint64_t{d.to.ip[3]}, d.bytes);
       if (room_left(me) == 0) continue; // dropped and counted, as the real one does
@@ -78,7 +84,8 @@ void after_stop(instance& who) {
 } // namespace
 
 void bind_socket(instance& who) {
-   const wrn_handle sock = socket_tag << 56 | uint64_t{who.number} << 32 | ++who.part<udp_part>().opened;
+   const wrn_handle sock =
+         socket_tag << 56 | uint64_t{who.number} << 32 | ++who.part<udp_part>().opened;
    who.part<udp_part>().sock = sock;
    const auto* table = who.ext<wrn_udp>(WRN_EXT_UDP);
    who.enter("on_bound", [&] { table->on_bound(who.raw(), sock); });
@@ -93,7 +100,10 @@ void receive(instance& who, std::span<const datagram> datagrams) {
       batch.back().addr = d.source;
       batch.back().local = local_token;
    }
-   who.enter("on_recv", [&] { table->on_recv(who.raw(), who.part<udp_part>().sock, batch.data(), static_cast<uint32_t>(batch.size())); });
+   who.enter("on_recv", [&] {
+      table->on_recv(who.raw(), who.part<udp_part>().sock, batch.data(),
+                     static_cast<uint32_t>(batch.size()));
+   });
 }
 
 void receive_inbox(instance& who) {
@@ -114,7 +124,8 @@ void unblock(instance& who) {
    if (!u.waits || !who.active()) return;
    u.waits = false;
    const auto* table = who.ext<wrn_udp>(WRN_EXT_UDP);
-   if (table->on_writable != nullptr) who.enter("on_writable", [&] { table->on_writable(who.raw(), u.sock); });
+   if (table->on_writable != nullptr)
+      who.enter("on_writable", [&] { table->on_writable(who.raw(), u.sock); });
 }
 
 extern const host_table udp_table{WRN_HOST_UDP, &functions, after_stop};

@@ -12,8 +12,8 @@ struct udp_part {
    uint32_t room_max = 256;   // datagrams per turn
    uint32_t sent_in_turn = 0; // since the world's clock moved
    wrn_time turn = 0;
-   bool blocked = false;      // no room at all until unblock()
-   bool waits = false;        // room() has said 0, one on_writable() is owed
+   bool blocked = false; // no room at all until unblock()
+   bool waits = false;   // room() has said 0, one on_writable() is owed
    uint32_t batch_max = WRN_BATCH_MAX;
    std::vector<datagram> inbox;
 };

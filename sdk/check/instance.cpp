@@ -10,8 +10,10 @@ namespace warren::check {
 namespace {
 
 bool measuring = false;
-// A callback holds up the whole strand: a tenth of a second is heard as a gap. Twice that is for slow machines.
-constexpr int64_t cpu_ns_max = 200 * static_cast<int64_t>(ms), blocked_ns_max = 5 * static_cast<int64_t>(ms);
+// A callback holds up the whole strand: a tenth of a second is heard as a gap. Twice that is for
+// slow machines.
+constexpr int64_t cpu_ns_max = 200 * static_cast<int64_t>(ms),
+                  blocked_ns_max = 5 * static_cast<int64_t>(ms);
 
 int64_t clock_ns(clockid_t which) {
    timespec t{};
@@ -29,12 +31,15 @@ long own_switches() {
 void measure_calls(bool on) { measuring = on; }
 
 instance::instance(world& w, uint32_t n, const settings& s)
-    : home(w), number(n), set(s), address(world::address(n)), configured(complete_values(w.tested().desc->params)) {
+    : home(w), number(n), set(s), address(world::address(n)),
+      configured(complete_values(w.tested().desc->params)) {
    host_ = base_functions(*this);
    for (const auto& [name, v] : s.overrides)
       configured[name] = v;
    for (const wrn_param* p = w.tested().desc->params; p != nullptr && p->name != nullptr; p++) {
-      if ((p->flags & WRN_PF_SECRET) == 0 || p->type != WRN_P_STRING || s.overrides.contains(p->name)) continue;
+      if ((p->flags & WRN_PF_SECRET) == 0 || p->type != WRN_P_STRING ||
+          s.overrides.contains(p->name))
+         continue;
       const std::string secret = say("hush-", mix(n), "-hush");
       configured[p->name] = secret;
       secrets.emplace_back(secret.begin(), secret.end());
@@ -54,11 +59,16 @@ instance::scope::scope(instance& i, const char* what) : owner(i) {
 }
 instance::scope::~scope() {
    if (measuring) {
-      const int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns, wall = clock_ns(CLOCK_MONOTONIC) - wall_ns;
-      const bool control = owner.stage_ != stage::active && owner.stage_ != stage::stopping; // [main] may take its time
-      if (cpu > cpu_ns_max * (control ? 10 : 1)) fail(say(page->call, "() computed for ", cpu / 1'000'000, " ms; the whole strand waits for it"));
+      const int64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
+                    wall = clock_ns(CLOCK_MONOTONIC) - wall_ns;
+      const bool control = owner.stage_ != stage::active &&
+                           owner.stage_ != stage::stopping; // [main] may take its time
+      if (cpu > cpu_ns_max * (control ? 10 : 1))
+         fail(say(page->call, "() computed for ", cpu / 1'000'000,
+                  " ms; the whole strand waits for it"));
       if (!control && wall > blocked_ns_max && own_switches() > switches)
-         fail(say(page->call, "() blocked; it took ", wall / 1'000'000, " ms, in which it computed for ", cpu / 1'000'000));
+         fail(say(page->call, "() blocked; it took ", wall / 1'000'000,
+                  " ms, in which it computed for ", cpu / 1'000'000));
    }
    if (--owner.depth_ == 0) page->call[0] = '\0';
    page->beat++;
@@ -71,34 +81,41 @@ void instance::unwound(const char* what, const char* text) {
 
 instance& instance::of(const wrn_host* host, const char* function, place allowed) {
    instance& me = *static_cast<instance*>(host->data);
-   const auto wrong = [&](const auto&... why) { found(flaw_call, say(function, "() was called ", why...)); };
+   const auto wrong = [&](const auto&... why) {
+      found(flaw_call, say(function, "() was called ", why...));
+   };
    if (allowed == place::any && me.stage_ != stage::creating) return me;
    if (std::this_thread::get_id() != me.home.strand)
       wrong("from a thread of the plugin's own; it belongs on the instance's strand");
    else if (me.stage_ == stage::creating)
       wrong("from create()");
-   else if (me.stage_ == stage::stopped || me.stage_ == stage::destroying || me.stage_ == stage::gone)
+   else if (me.stage_ == stage::stopped || me.stage_ == stage::destroying ||
+            me.stage_ == stage::gone)
       wrong("after stop() had returned", me.depth_ != 0 ? say(", from ", page->call, "()") : "");
    else if (me.depth_ == 0)
       wrong("while no callback was under way");
-   else if ((allowed == place::io || allowed == place::active) && me.stage_ != stage::active && me.stage_ != stage::stopping)
+   else if ((allowed == place::io || allowed == place::active) && me.stage_ != stage::active &&
+            me.stage_ != stage::stopping)
       wrong("from ", page->call, "(), before start()");
    return me;
 }
 
 bool instance::fails(const char* function) {
    const uint32_t number_of_call = calls[function]++;
-   return set.failing == function && number_of_call >= set.failing_from && number_of_call < set.failing_to;
+   return set.failing == function && number_of_call >= set.failing_from &&
+          number_of_call < set.failing_to;
 }
 
 bool instance::create() {
    stage_ = stage::creating;
-   plugin_ = enter("create", [&] { return home.tested().factory->create(&host_, home.tested().desc->id); });
+   plugin_ = enter("create",
+                   [&] { return home.tested().factory->create(&host_, home.tested().desc->id); });
    stage_ = plugin_ != nullptr ? stage::created : stage::none;
    if (plugin_ == nullptr) return false;
    const wrn_plugin& p = *plugin_;
-   require(p.init != nullptr && p.configure != nullptr && p.start != nullptr && p.drain != nullptr && p.stop != nullptr &&
-                 p.destroy != nullptr && p.get_ext != nullptr && p.on_timer != nullptr,
+   require(p.init != nullptr && p.configure != nullptr && p.start != nullptr &&
+                 p.drain != nullptr && p.stop != nullptr && p.destroy != nullptr &&
+                 p.get_ext != nullptr && p.on_timer != nullptr,
            "the instance lacks a function that every plugin has; only on_event may be NULL");
    return true;
 }
@@ -114,10 +131,12 @@ wrn_status instance::configure() {
    wrn_error error{};
    stage_ = stage::inactive;
    const auto* conf = reinterpret_cast<const wrn_conf*>(&configured);
-   const wrn_status status = enter("configure", [&] { return plugin_->configure(plugin_, conf, &error); });
+   const wrn_status status =
+         enter("configure", [&] { return plugin_->configure(plugin_, conf, &error); });
    const std::string_view text(error.text, strnlen(error.text, sizeof error.text));
    if (status != WRN_OK && failure.empty()) failure = text;
-   if (holds_secret(*this, text)) found(flaw_secret, "the text of an error in configure() holds a secret value");
+   if (holds_secret(*this, text))
+      found(flaw_secret, "the text of an error in configure() holds a secret value");
    return status;
 }
 
@@ -163,7 +182,8 @@ void instance::up() {
    require(create(), "create() gave NULL for the id of its own description");
    const auto must = [&](const char* what, wrn_status status) {
       require(status == WRN_OK,
-              say(what, "() refused with status ", status, failure.empty() ? "" : ": ", failure, ", with a host that gives it all it needs"));
+              say(what, "() refused with status ", status, failure.empty() ? "" : ": ", failure,
+                  ", with a host that gives it all it needs"));
    };
    must("init", init());
    must("configure", configure());

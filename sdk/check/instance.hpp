@@ -1,7 +1,8 @@
-// The fake host of one instance: leads it through its life, guards each call into it, and answers its calls with a bad temper.
+// The fake host of one instance: leads it through its life, guards each call into it, and answers
+// its calls with a bad temper.
 //
-// What a host table needs to remember is a part of the instance, found by its type: a new table is one file and one row in
-// host_tables.cpp.
+// What a host table needs to remember is a part of the instance, found by its type: a new table is
+// one file and one row in host_tables.cpp.
 #pragma once
 
 #include "sdk/check/world.hpp"
@@ -22,7 +23,8 @@ class instance {
    instance(world& w, uint32_t number, const settings& s);
    ~instance();
 
-   // Life. Each verb makes one call into the plugin; up() makes four and wants all of them to succeed.
+   // Life. Each verb makes one call into the plugin; up() makes four and wants all of them to
+   // succeed.
    bool create();
    wrn_status init();
    wrn_status configure();
@@ -35,7 +37,8 @@ class instance {
    void event(uint32_t type);
 
    template <class Table> const Table* ext(const char* id) {
-      return static_cast<const Table*>(enter("get_ext", [&] { return plugin_->get_ext(plugin_, id); }));
+      return static_cast<const Table*>(
+            enter("get_ext", [&] { return plugin_->get_ext(plugin_, id); }));
    }
    /// Calls the plugin by way of `fn(plugin)`; an exception that comes out is the verdict.
    template <class Fn> auto enter(const char* what, Fn&& fn) {
@@ -49,11 +52,13 @@ class instance {
       }
    }
 
-   /// The instance behind a host function that is being called; finds calls at the wrong time and from the wrong thread.
+   /// The instance behind a host function that is being called; finds calls at the wrong time and
+   /// from the wrong thread.
    static instance& of(const wrn_host* host, const char* function, place allowed);
    /// Shall this call of the host function fail?
    bool fails(const char* function);
-   /// A status that the plugin must not have after stop() or a handle it leaves: for the host tables.
+   /// A status that the plugin must not have after stop() or a handle it leaves: for the host
+   /// tables.
    template <class Part> Part& part() {
       auto& slot = parts_[typeid(Part)];
       if (slot == nullptr) slot = std::make_shared<Part>();
@@ -68,7 +73,7 @@ class instance {
    stage at() const { return stage_; }
    bool active() const { return stage_ == stage::active && failure.empty(); }
    values configured;
-   std::string failure; // what the plugin said to fail()
+   std::string failure;                                // what the plugin said to fail()
    std::map<std::string, uint32_t, std::less<>> calls; // of host functions that can fail
    std::vector<std::vector<uint8_t>> secrets;          // what must not be in the log
 

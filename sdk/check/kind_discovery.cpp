@@ -16,7 +16,8 @@ const char* missing(instance& who) {
 
 } // namespace
 
-wrn_handle discovery_load::add_peer(instance& who, const std::vector<std::string>& configured, wrn_handle again) {
+wrn_handle discovery_load::add_peer(instance& who, const std::vector<std::string>& configured,
+                                    wrn_handle again) {
    auto& part = who.part<discovery_part>();
    const wrn_handle peer = again != 0 ? again : 0x9eull << 56 | ++part.made;
    if (again == 0) part.peers[peer] = {};
@@ -24,7 +25,9 @@ wrn_handle discovery_load::add_peer(instance& who, const std::vector<std::string
    for (const std::string& text : configured)
       texts.push_back({text.data(), text.size()});
    const auto& t = table(who);
-   who.enter("on_peer", [&] { t.on_peer(who.raw(), peer, texts.data(), static_cast<uint32_t>(texts.size())); });
+   who.enter("on_peer", [&] {
+      t.on_peer(who.raw(), peer, texts.data(), static_cast<uint32_t>(texts.size()));
+   });
    return peer;
 }
 
@@ -38,7 +41,8 @@ void discovery_load::gone(instance& who, wrn_handle peer) {
 
 void discovery_load::unreachable(instance& who, wrn_handle peer) {
    const auto& t = table(who);
-   if (t.on_unreachable != nullptr) who.enter("on_unreachable", [&] { t.on_unreachable(who.raw(), peer); });
+   if (t.on_unreachable != nullptr)
+      who.enter("on_unreachable", [&] { t.on_unreachable(who.raw(), peer); });
 }
 
 /// As an operator writes them and the host lets them through.
@@ -56,7 +60,8 @@ std::string discovery_load::endpoint() {
    case 3:
       return say(scheme, "many", dice.below(5), ".example.net", port);
    case 4:
-      return say(scheme, std::string(dice.between(1, 63), 'x'), ".", std::string(dice.between(1, 63), 'y'), ".example.net", port);
+      return say(scheme, std::string(dice.between(1, 63), 'x'), ".",
+                 std::string(dice.between(1, 63), 'y'), ".example.net", port);
    default:
       return say(scheme, "host", dice.below(500), ".example.net", port);
    }
@@ -93,9 +98,13 @@ std::string discovery_load::alive() {
    for (instance* who : all_)
       if (!who->failure.empty()) return say("instance ", who->number, " gave up: ", who->failure);
    instance& who = *all_[0];
-   const wrn_handle literal = add_peer(who, {"wireguard://192.0.2.99:51820"}), named = add_peer(who, {"wireguard://alive.example.net:51820"});
-   // A discovery that knows other sources than the configuration need not read it, and one may leave names alone.
-   const auto offered = [&](wrn_handle peer) { return !who.part<discovery_part>().peers[peer].empty(); };
+   const wrn_handle literal = add_peer(who, {"wireguard://192.0.2.99:51820"}),
+                    named = add_peer(who, {"wireguard://alive.example.net:51820"});
+   // A discovery that knows other sources than the configuration need not read it, and one may
+   // leave names alone.
+   const auto offered = [&](wrn_handle peer) {
+      return !who.part<discovery_part>().peers[peer].empty();
+   };
    if (who.part<discovery_part>().offers == 0) return "";
    const bool looks_up = who.part<resolve_part>().asked != 0;
    const auto done = [&] { return offered(literal) && (offered(named) || !looks_up); };
@@ -104,7 +113,8 @@ std::string discovery_load::alive() {
    const bool good = done();
    if (who.active()) gone(who, literal);
    if (who.active()) gone(who, named);
-   return good ? "" : "nothing is offered within five minutes for a new peer with an address or a name";
+   return good ? ""
+               : "nothing is offered within five minutes for a new peer with an address or a name";
 }
 
 wrn_handle discovery_load::any_peer(instance& who) {
@@ -112,7 +122,8 @@ wrn_handle discovery_load::any_peer(instance& who) {
    if (part.peers.empty() || (world_.dice.one_in(10) && !part.gone.empty())) {
       if (part.gone.empty()) return 4711;
       auto it = part.gone.begin();
-      std::advance(it, static_cast<long>(world_.dice.below(std::min<size_t>(part.gone.size(), 50))));
+      std::advance(it,
+                   static_cast<long>(world_.dice.below(std::min<size_t>(part.gone.size(), 50))));
       return *it;
    }
    auto it = part.peers.begin();
@@ -144,7 +155,8 @@ void discovery_load::any_call() {
    case 3:
       if (const auto* r = who.ext<wrn_resolve>(WRN_EXT_RESOLVE); r != nullptr && dice.one_in(4)) {
          const wrn_addr a = world::address(5, 4);
-         who.enter("on_resolved", [&] { r->on_resolved(who.raw(), dice.next() | 1ull << 63, WRN_OK, &a, 1); });
+         who.enter("on_resolved",
+                   [&] { r->on_resolved(who.raw(), dice.next() | 1ull << 63, WRN_OK, &a, 1); });
       }
       return;
    case 4:
@@ -178,8 +190,10 @@ void discovery_load::end() {
    }
 }
 
-extern const kind discovery_kind{WRN_KIND_DISCOVERY, "discovery", 1, missing, [](world& w, std::vector<instance*> all) -> std::unique_ptr<workload> {
-                                    return std::make_unique<discovery_load>(w, std::move(all));
-                                 }};
+extern const kind discovery_kind{
+      WRN_KIND_DISCOVERY, "discovery", 1, missing,
+      [](world& w, std::vector<instance*> all) -> std::unique_ptr<workload> {
+         return std::make_unique<discovery_load>(w, std::move(all));
+      }};
 
 } // namespace warren::check

@@ -8,7 +8,8 @@ namespace warren::check {
 
 class discovery_load final : public workload {
  public:
-   discovery_load(world& w, std::vector<instance*> instances) : world_(w), all_(std::move(instances)) {}
+   discovery_load(world& w, std::vector<instance*> instances)
+       : world_(w), all_(std::move(instances)) {}
 
    void begin() override;
    void work() override;
@@ -18,7 +19,8 @@ class discovery_load final : public workload {
    void stale_calls() override;
    void end() override;
 
-   wrn_handle add_peer(instance& who, const std::vector<std::string>& configured, wrn_handle again = 0);
+   wrn_handle add_peer(instance& who, const std::vector<std::string>& configured,
+                       wrn_handle again = 0);
    void gone(instance& who, wrn_handle peer);
    void unreachable(instance& who, wrn_handle peer);
 

@@ -18,9 +18,11 @@ const char* missing(instance& who) {
    const auto* u = who.ext<wrn_udp>(WRN_EXT_UDP);
    if (t == nullptr) return WRN_EXT_TRANSPORT;
    if (u == nullptr) return WRN_EXT_UDP;
-   if (u->on_bound == nullptr || u->on_recv == nullptr) return "on_bound or on_recv of " WRN_EXT_UDP;
-   return t->limits != nullptr && t->open != nullptr && t->update != nullptr && t->close != nullptr && t->set_path != nullptr &&
-                      t->connect != nullptr && t->room != nullptr && t->tx != nullptr && t->stats != nullptr
+   if (u->on_bound == nullptr || u->on_recv == nullptr)
+      return "on_bound or on_recv of " WRN_EXT_UDP;
+   return t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
+                      t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&
+                      t->room != nullptr && t->tx != nullptr && t->stats != nullptr
                 ? nullptr
                 : "a function of " WRN_EXT_TRANSPORT;
 }
@@ -32,15 +34,19 @@ void put_be16(uint8_t* at, uint32_t v) {
 
 } // namespace
 
-std::span<const uint8_t> plain_marker() { return {reinterpret_cast<const uint8_t*>(marker.data()), marker.size()}; }
+std::span<const uint8_t> plain_marker() {
+   return {reinterpret_cast<const uint8_t*>(marker.data()), marker.size()};
+}
 
-transport_load::transport_load(world& w, std::vector<instance*> instances) : world_(w), all_(std::move(instances)) {
+transport_load::transport_load(world& w, std::vector<instance*> instances)
+    : world_(w), all_(std::move(instances)) {
    psk.assign(32, 0);
    chance(w.tested().seed ^ 0x95c).fill(psk.data(), psk.size());
 }
 
-/// Number, size and nothing else say what a packet looks like, so that it can be told intact when it arrives. The shape
-/// follows from the number: IPv4, IPv6 or a mesh frame, the three that a transport may be given.
+/// Number, size and nothing else say what a packet looks like, so that it can be told intact when
+/// it arrives. The shape follows from the number: IPv4, IPv6 or a mesh frame, the three that a
+/// transport may be given.
 std::vector<uint8_t> transport_load::packet(uint64_t number, uint32_t size) const {
    const auto what = number % 5 == 3 ? shape::ipv6 : number % 5 == 4 ? shape::mesh : shape::ipv4;
    const uint32_t header = what == shape::ipv6 ? 40 : what == shape::mesh ? 16 : 20;
@@ -67,7 +73,8 @@ std::vector<uint8_t> transport_load::packet(uint64_t number, uint32_t size) cons
    uint64_t x = number;
    for (size_t i = header; i < p.size(); i++)
       p[i] = static_cast<uint8_t>(x = mix(x));
-   if (p.size() >= header + marker.size()) std::copy(marker.begin(), marker.end(), p.begin() + header);
+   if (p.size() >= header + marker.size())
+      std::copy(marker.begin(), marker.end(), p.begin() + header);
    return p;
 }
 
@@ -75,14 +82,16 @@ void transport_load::delivered(instance& to, const std::vector<uint8_t>& bytes) 
    uint64_t number = UINT64_MAX;
    const uint8_t first = bytes.empty() ? 0xff : bytes[0] >> 4;
    const size_t at = first == 4 ? 12 : 8;
-   if ((first == 4 || first == 6 || first == 0) && bytes.size() >= at + sizeof number) std::memcpy(&number, bytes.data() + at, sizeof number);
+   if ((first == 4 || first == 6 || first == 0) && bytes.size() >= at + sizeof number)
+      std::memcpy(&number, bytes.data() + at, sizeof number);
    if (number < first_number || number - first_number >= ledger.size()) {
       foreign++;
       return;
    }
    sent_packet& s = ledger[number - first_number];
    std::vector<uint8_t> want = packet(number, s.size);
-   const std::vector<uint8_t> got(bytes.begin(), bytes.begin() + static_cast<long>(std::min(bytes.size(), want.size())));
+   const std::vector<uint8_t> got(
+         bytes.begin(), bytes.begin() + static_cast<long>(std::min(bytes.size(), want.size())));
    if (want[0] == 0x01 && bytes.size() >= want.size() && got == want) {
       // a mesh frame may arrive with its padding: its own length decides
    } else if (bytes != want) {
@@ -118,14 +127,18 @@ open_link transport_load::link_to(instance* other, const wrn_key* key) {
 }
 
 void transport_load::listen(instance& who) {
-   who.part<link_part>().on_deliver = [this, &who](wrn_handle, const std::vector<uint8_t>& bytes) { delivered(who, bytes); };
+   who.part<link_part>().on_deliver = [this, &who](wrn_handle, const std::vector<uint8_t>& bytes) {
+      delivered(who, bytes);
+   };
 }
 
 wrn_handle transport_load::open(instance& who, const open_link& l) {
    const wrn_handle handle = new_link(who, l);
    const auto& t = table(who);
-   if (std::find(who.secrets.begin(), who.secrets.end(), psk) == who.secrets.end()) who.secrets.push_back(psk);
-   const wrn_status status = who.enter("open", [&] { return t.open(who.raw(), handle, &l.params); });
+   if (std::find(who.secrets.begin(), who.secrets.end(), psk) == who.secrets.end())
+      who.secrets.push_back(psk);
+   const wrn_status status =
+         who.enter("open", [&] { return t.open(who.raw(), handle, &l.params); });
    if (status == WRN_OK) return handle;
    who.part<link_part>().links.erase(handle);
    who.part<link_part>().closed.insert(handle);
@@ -153,10 +166,15 @@ uint32_t transport_load::room(instance& who, wrn_handle link) {
 void transport_load::give(instance& who, wrn_handle link, uint32_t n, uint32_t size) {
    const auto& t = table(who);
    const wrn_transport_limits need = limits(who);
-   require(need.headroom <= 1024 && need.tailroom <= 1024, say("limits() wants ", need.headroom, " bytes of headroom and ", need.tailroom, " of tailroom"));
+   require(need.headroom <= 1024 && need.tailroom <= 1024,
+           say("limits() wants ", need.headroom, " bytes of headroom and ", need.tailroom,
+               " of tailroom"));
    std::vector<wrn_pkt> batch;
    for (uint32_t i = 0; i < n; i++) {
-      const uint32_t bytes = size != 0 ? size : static_cast<uint32_t>(world_.dice.one_in(3) ? mtu : world_.dice.between(40, mtu));
+      const uint32_t bytes =
+            size != 0 ? size
+                      : static_cast<uint32_t>(world_.dice.one_in(3) ? mtu
+                                                                    : world_.dice.between(40, mtu));
       const std::vector<uint8_t> data = packet(first_number + ledger.size(), bytes);
       ledger.push_back({&who, static_cast<uint32_t>(data.size())});
       batch.push_back(world_.pool.make(who.number, data, need.headroom, need.tailroom));
@@ -224,7 +242,9 @@ void transport_load::load() {
 }
 
 uint64_t transport_load::arrived(const instance& from) const {
-   return static_cast<uint64_t>(std::count_if(ledger.begin(), ledger.end(), [&](const sent_packet& s) { return s.from == &from && s.arrived != 0; }));
+   return static_cast<uint64_t>(
+         std::count_if(ledger.begin(), ledger.end(),
+                       [&](const sent_packet& s) { return s.from == &from && s.arrived != 0; }));
 }
 
 bool transport_load::settle(wrn_time within) {
@@ -264,7 +284,8 @@ wrn_handle transport_load::any_link(instance& who) {
    if (part.links.empty() || (world_.dice.one_in(20) && !part.closed.empty())) {
       if (part.closed.empty()) return 12345;
       auto it = part.closed.begin();
-      std::advance(it, static_cast<long>(world_.dice.below(std::min<size_t>(part.closed.size(), 50))));
+      std::advance(it,
+                   static_cast<long>(world_.dice.below(std::min<size_t>(part.closed.size(), 50))));
       return *it;
    }
    auto it = part.links.begin();
@@ -286,10 +307,12 @@ void transport_load::any_call() {
       if (links.size() >= links_max) return;
       l = link_to(dice.one_in(3) ? all_.back() : nullptr);
       if (l.other == &who) l = link_to(nullptr);
-      if (dice.one_in(2)) l.params.remote = world::address(static_cast<uint32_t>(200 + dice.below(50)));
+      if (dice.one_in(2))
+         l.params.remote = world::address(static_cast<uint32_t>(200 + dice.below(50)));
       if (dice.one_in(4)) l.params.keepalive_s = static_cast<uint32_t>(dice.below(70'000));
       if (dice.one_in(8)) l.params.mtu = static_cast<uint32_t>(dice.between(576, 1500));
-      if (l.other != nullptr && link_of(who, *l.other) != 0 && dice.one_in(2)) l.params.tunnel_key = links.begin()->second.params.tunnel_key;
+      if (l.other != nullptr && link_of(who, *l.other) != 0 && dice.one_in(2))
+         l.params.tunnel_key = links.begin()->second.params.tunnel_key;
       open(who, l);
       return;
    case 1:
@@ -304,7 +327,9 @@ void transport_load::any_call() {
       who.enter("update", [&] { return t.update(who.raw(), link, &l.params); });
       return;
    case 3: {
-      wrn_addr to = l.other != nullptr && !dice.one_in(3) ? l.other->address : world::address(static_cast<uint32_t>(200 + dice.below(50)));
+      wrn_addr to = l.other != nullptr && !dice.one_in(3)
+                          ? l.other->address
+                          : world::address(static_cast<uint32_t>(200 + dice.below(50)));
       if (dice.one_in(4)) to = {};
       who.enter("set_path", [&] { return t.set_path(who.raw(), link, &to); });
       return;
@@ -321,15 +346,18 @@ void transport_load::any_call() {
    case 6: { // from the wire: noise, or something heard before, whole, cut or bent
       std::vector<datagram> batch;
       for (uint64_t n = dice.between(1, dice.one_in(10) ? 128 : 4); n > 0; n--) {
-         datagram d{nullptr, world::address(static_cast<uint32_t>(dice.below(60))), who.address, {}};
-         if (!overheard_.empty() && !dice.one_in(4)) d.bytes = overheard_[dice.below(overheard_.size())].bytes;
+         datagram d{
+               nullptr, world::address(static_cast<uint32_t>(dice.below(60))), who.address, {}};
+         if (!overheard_.empty() && !dice.one_in(4))
+            d.bytes = overheard_[dice.below(overheard_.size())].bytes;
          if (d.bytes.empty() || dice.one_in(3)) {
             d.bytes.resize(dice.between(1, 200));
             dice.fill(d.bytes.data(), d.bytes.size());
             d.bytes[0] &= 7;
          }
          if (dice.one_in(3)) d.bytes.resize(dice.between(1, d.bytes.size()));
-         if (dice.one_in(2)) d.bytes[dice.below(d.bytes.size())] ^= static_cast<uint8_t>(1 << dice.below(8));
+         if (dice.one_in(2))
+            d.bytes[dice.below(d.bytes.size())] ^= static_cast<uint8_t>(1 << dice.below(8));
          batch.push_back(std::move(d));
       }
       receive(who, batch);
@@ -348,7 +376,8 @@ void transport_load::any_call() {
       return;
    default:
       if (known == links.end())
-         give(who, link, static_cast<uint32_t>(dice.between(1, 4))); // the core's queue ran after close()
+         give(who, link,
+              static_cast<uint32_t>(dice.between(1, 4))); // the core's queue ran after close()
       else
          send(who, link, static_cast<uint32_t>(dice.one_in(10) ? 128 : dice.between(1, 8)));
    }
@@ -367,7 +396,8 @@ void transport_load::stale_calls() {
       for (const wrn_handle h : stale) {
          const auto expect = [&](const char* what, wrn_status status) {
             require(status == WRN_E_NOT_FOUND,
-                    say(what, "() of a link that is closed or never was gave ", status, ", not WRN_E_NOT_FOUND (", WRN_E_NOT_FOUND, ")"));
+                    say(what, "() of a link that is closed or never was gave ", status,
+                        ", not WRN_E_NOT_FOUND (", WRN_E_NOT_FOUND, ")"));
          };
          open_link l = link_to(nullptr);
          const wrn_addr to = world::address(200);
@@ -395,8 +425,10 @@ void transport_load::end() {
    }
 }
 
-extern const kind transport_kind{WRN_KIND_TRANSPORT, "transport", 2, missing, [](world& w, std::vector<instance*> all) -> std::unique_ptr<workload> {
-                                    return std::make_unique<transport_load>(w, std::move(all));
-                                 }};
+extern const kind transport_kind{
+      WRN_KIND_TRANSPORT, "transport", 2, missing,
+      [](world& w, std::vector<instance*> all) -> std::unique_ptr<workload> {
+         return std::make_unique<transport_load>(w, std::move(all));
+      }};
 
 } // namespace warren::check

@@ -1,4 +1,5 @@
-// Drives transports: links between the instances of a world, packets that are recognised when they arrive.
+// Drives transports: links between the instances of a world, packets that are recognised when they
+// arrive.
 #pragma once
 
 #include "sdk/check/host_link.hpp"
@@ -53,7 +54,7 @@ class transport_load final : public workload {
    uint64_t first_number = 0;       // of ledger[0]
    uint64_t foreign = 0;            // delivered packets that nobody gave
    uint64_t twice = 0;
-   std::vector<uint8_t> psk;        // of all links; empty = none
+   std::vector<uint8_t> psk; // of all links; empty = none
    uint32_t mtu = 1420;
 
  private:

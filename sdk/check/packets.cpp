@@ -20,7 +20,8 @@ bool all_are(const uint8_t* at, size_t n, uint8_t value) {
 
 } // namespace
 
-wrn_pkt packets::make(owner who, std::span<const uint8_t> data, uint32_t headroom, uint32_t tailroom) {
+wrn_pkt packets::make(owner who, std::span<const uint8_t> data, uint32_t headroom,
+                      uint32_t tailroom) {
    block b;
    b.cap = headroom + static_cast<uint32_t>(data.size()) + tailroom;
    b.headroom = headroom;
@@ -42,14 +43,17 @@ wrn_pkt packets::make(owner who, std::span<const uint8_t> data, uint32_t headroo
 void packets::check_bounds(const block& b) const {
    const uint8_t* at = b.memory.get();
    if (!all_are(at, guard_bytes, guard_fill))
-      found(flaw_bounds, say("bytes were written before buf: this packet had ", b.headroom, " bytes of headroom, which is what was declared"));
+      found(flaw_bounds, say("bytes were written before buf: this packet had ", b.headroom,
+                             " bytes of headroom, which is what was declared"));
    if (!all_are(at + guard_bytes + b.cap, guard_bytes, guard_fill))
-      found(flaw_bounds, say("bytes were written behind buf + cap: this packet had ", b.tailroom, " bytes of tailroom, which is what was declared"));
+      found(flaw_bounds, say("bytes were written behind buf + cap: this packet had ", b.tailroom,
+                             " bytes of tailroom, which is what was declared"));
 }
 
 void packets::check_poison(const block& b) const {
    if (!all_are(b.memory.get(), b.cap + 2 * guard_bytes, poison))
-      found(flaw_packet, say("a packet was written to after it had been given back by ", b.taken_by, "()"));
+      found(flaw_packet,
+            say("a packet was written to after it had been given back by ", b.taken_by, "()"));
 }
 
 bool packets::take(owner who, const wrn_pkt& packet, const char* how, std::vector<uint8_t>* data) {
@@ -58,7 +62,8 @@ bool packets::take(owner who, const wrn_pkt& packet, const char* how, std::vecto
       if (packet.cookie > salt && packet.cookie < salt + next_cookie_)
          found(flaw_packet, say(how, "(): this packet was given back before"));
       else
-         found(flaw_packet, say(how, "(): this packet is not one that the host made; cookie is copied with the descriptor and never changed"));
+         found(flaw_packet, say(how, "(): this packet is not one that the host made; cookie is "
+                                     "copied with the descriptor and never changed"));
       return false;
    }
    block& b = it->second;
@@ -69,7 +74,9 @@ bool packets::take(owner who, const wrn_pkt& packet, const char* how, std::vecto
    if (packet.buf != b.memory.get() + guard_bytes || packet.cap != b.cap)
       found(flaw_packet, say(how, "(): buf or cap of the descriptor was changed"));
    const bool inside = packet.off <= b.cap && packet.len <= b.cap - packet.off;
-   if (!inside) found(flaw_bounds, say(how, "(): off ", packet.off, " + len ", packet.len, " is beyond cap ", b.cap));
+   if (!inside)
+      found(flaw_bounds,
+            say(how, "(): off ", packet.off, " + len ", packet.len, " is beyond cap ", b.cap));
    if (data != nullptr && inside) {
       const uint8_t* at = b.memory.get() + guard_bytes + packet.off;
       data->assign(at, at + packet.len);
@@ -87,7 +94,8 @@ bool packets::take(owner who, const wrn_pkt& packet, const char* how, std::vecto
 }
 
 size_t packets::held(owner who) const {
-   return static_cast<size_t>(std::count_if(live_.begin(), live_.end(), [&](const auto& entry) { return entry.second.who == who; }));
+   return static_cast<size_t>(std::count_if(
+         live_.begin(), live_.end(), [&](const auto& entry) { return entry.second.who == who; }));
 }
 
 void packets::inspect() {

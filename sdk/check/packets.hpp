@@ -1,5 +1,5 @@
-// Packets whose memory is guarded: what is around them is checked when they come back, and what they leave behind
-// is checked once more later. One owner at any time; the ledger knows who.
+// Packets whose memory is guarded: what is around them is checked when they come back, and what
+// they leave behind is checked once more later. One owner at any time; the ledger knows who.
 #pragma once
 
 #include "warren/packet.h"
@@ -20,9 +20,10 @@ class packets {
 
    /// A packet with exactly this room around its data, owned by `who`.
    wrn_pkt make(owner who, std::span<const uint8_t> data, uint32_t headroom, uint32_t tailroom);
-   /// Takes a packet back through `how` ("pkt_free"), with its data where asked for. False when it was not the giver's
-   /// to give.
-   bool take(owner who, const wrn_pkt& packet, const char* how, std::vector<uint8_t>* data = nullptr);
+   /// Takes a packet back through `how` ("pkt_free"), with its data where asked for. False when it
+   /// was not the giver's to give.
+   bool take(owner who, const wrn_pkt& packet, const char* how,
+             std::vector<uint8_t>* data = nullptr);
    size_t held(owner who) const;
    /// Looks at the memory of packets that were given back, and around those that are held.
    void inspect();

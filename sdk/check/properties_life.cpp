@@ -1,4 +1,5 @@
-// From create() to destroy(), in every order that is legal, with every host call failing. Nothing here knows a kind.
+// From create() to destroy(), in every order that is legal, with every host call failing. Nothing
+// here knows a kind.
 #include "sdk/check/properties.hpp"
 
 #include <algorithm>
@@ -8,7 +9,8 @@ namespace warren::check {
 
 namespace {
 
-/// Creates, initialises, configures and starts; false when the plugin said no, which a host that fails it has to take.
+/// Creates, initialises, configures and starts; false when the plugin said no, which a host that
+/// fails it has to take.
 bool try_up(instance& i) {
    if (!i.create()) return false;
    return i.init() == WRN_OK && i.configure() == WRN_OK && i.start() == WRN_OK;
@@ -36,11 +38,14 @@ void config_values(const subject& s) {
          require(i.init() == WRN_OK, "init() failed");
          const wrn_status status = i.configure();
          if (status != WRN_OK) {
-            require(!i.failure.empty(), say("key '", p->name, "' = ", printed(v), " is refused with status ", status, " and without a text for the operator"));
-            // What a table cannot say may be refused; a number within its own range cannot be meant by that.
+            require(!i.failure.empty(),
+                    say("key '", p->name, "' = ", printed(v), " is refused with status ", status,
+                        " and without a text for the operator"));
+            // What a table cannot say may be refused; a number within its own range cannot be meant
+            // by that.
             require(p->type == WRN_P_STRING || p->type == WRN_P_STRINGS || p->type == WRN_P_ENUM,
-                    say("key '", p->name, "' = ", printed(v), " lies in its declared range \"", p->range != nullptr ? p->range : "any", "\" and is refused: ",
-                        i.failure));
+                    say("key '", p->name, "' = ", printed(v), " lies in its declared range \"",
+                        p->range != nullptr ? p->range : "any", "\" and is refused: ", i.failure));
             i.destroy();
             continue;
          }
@@ -48,7 +53,8 @@ void config_values(const subject& s) {
          rig r(s, given);
          r.load->begin();
          r.load->work();
-         require(r.first().failure.empty(), say("with key '", p->name, "' = ", printed(v), " the instance gave up: ", r.first().failure));
+         require(r.first().failure.empty(), say("with key '", p->name, "' = ", printed(v),
+                                                " the instance gave up: ", r.first().failure));
          r.down();
       }
 }
@@ -58,7 +64,9 @@ void lifecycle(const subject& s) {
    for (int twice = 0; twice < 2; twice++) {
       world w(s, s.seed);
       std::vector<std::unique_ptr<workload>> loads; // listen to the world to its end
-      const auto ok = [](const char* verb, wrn_status status) { require(status == WRN_OK, say(verb, "() refused with status ", status)); };
+      const auto ok = [](const char* verb, wrn_status status) {
+         require(status == WRN_OK, say(verb, "() refused with status ", status));
+      };
       // How far a life goes: created, initialised, configured once, configured again.
       for (int far = 0; far < 4; far++) {
          instance& i = w.add();
@@ -93,7 +101,8 @@ void restart(const subject& s) {
          i->stop();
       r.home.run_for(10 * second);
       for (instance* i : r.all) {
-         if (configured_again) require(i->configure() == WRN_OK, "a stopped instance refuses configure()");
+         if (configured_again)
+            require(i->configure() == WRN_OK, "a stopped instance refuses configure()");
          require(i->start() == WRN_OK, "a stopped instance refuses start()");
       }
       r.load->begin();
@@ -102,13 +111,15 @@ void restart(const subject& s) {
       r.home.run_for(20 * second);
       r.home.weather = {};
       r.home.run_for(20 * second);
-      require_alive(*r.load, configured_again ? "after stop(), configure() and start()" : "after stop() and start()");
+      require_alive(*r.load, configured_again ? "after stop(), configure() and start()"
+                                              : "after stop() and start()");
    }
    r.down();
 }
 
 void several_instances(const subject& s) {
-   auto one = std::make_unique<rig>(s), other = std::make_unique<rig>(s, settings{}, 1), third = std::make_unique<rig>(s, settings{}, 2);
+   auto one = std::make_unique<rig>(s), other = std::make_unique<rig>(s, settings{}, 1),
+        third = std::make_unique<rig>(s, settings{}, 2);
    for (rig* r : {one.get(), other.get(), third.get()})
       r->load->begin();
    for (rig* r : {one.get(), other.get()})
@@ -142,7 +153,8 @@ void absent_tables(const subject& s) {
       without.absent = {t->id};
       rig r(s, without);
       r.load->begin();
-      require_alive(*r.load, say("without the host table ", t->id, ", which `needs` does not name"));
+      require_alive(*r.load,
+                    say("without the host table ", t->id, ", which `needs` does not name"));
       r.down();
    }
    if (none.absent.empty()) skip("it needs every table that there is");
@@ -171,7 +183,8 @@ void failing_calls(const subject& s) {
             load->work();
          w.run_for(20 * second);
          if (must_recover && all[0]->active())
-            require_alive(*load, say("after one failed call of ", set.failing, "(), number ", set.failing_from + 1));
+            require_alive(*load, say("after one failed call of ", set.failing, "(), number ",
+                                     set.failing_from + 1));
          if (all[0]->active()) load->load();
       }
       for (instance* i : all)
@@ -186,7 +199,8 @@ void failing_calls(const subject& s) {
       set.failing = function;
       set.failing_to = UINT32_MAX;
       live(set, false);
-      const bool recovers = std::find(std::begin(repeatable), std::end(repeatable), function) != std::end(repeatable);
+      const bool recovers = std::find(std::begin(repeatable), std::end(repeatable), function) !=
+                            std::end(repeatable);
       for (uint32_t k = 0; k < std::min(count, 40u); k += k < 8 ? 1 : 4) {
          set.failing_from = k;
          set.failing_to = k + 1;

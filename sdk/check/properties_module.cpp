@@ -14,13 +14,70 @@ constexpr std::string_view entry_symbol = "wrn_entry_0";
 
 /// What a deterministic plugin has no use for, since it all comes from the host.
 constexpr std::string_view forbidden[] = {
-      "clock_gettime", "gettimeofday", "time", "ftime", "timespec_get", "clock", "times", "nanosleep", "clock_nanosleep", "usleep", "sleep",
-      "getrandom", "getentropy", "rand", "rand_r", "srand", "random", "srandom", "drand48", "lrand48", "arc4random", "arc4random_buf",
-      "arc4random_uniform", "RAND_bytes", "RAND_priv_bytes", "randombytes_buf", "randombytes_random", "randombytes_uniform",
-      "socket", "bind", "connect", "listen", "accept", "accept4", "sendto", "recvfrom", "sendmsg", "recvmsg", "sendmmsg", "recvmmsg",
-      "getaddrinfo", "gethostbyname", "pthread_create", "thrd_create", "fork", "vfork", "clone", "posix_spawn", "system", "popen",
-      "timer_create", "timerfd_create", "setitimer", "alarm", "exit", "_exit", "chdir", "setenv", "putenv", "signal", "sigaction",
-      "_ZNSt6chrono3_V212steady_clock3nowEv", "_ZNSt6chrono3_V212system_clock3nowEv", "_ZNSt13random_device7_M_initERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+      "clock_gettime",
+      "gettimeofday",
+      "time",
+      "ftime",
+      "timespec_get",
+      "clock",
+      "times",
+      "nanosleep",
+      "clock_nanosleep",
+      "usleep",
+      "sleep",
+      "getrandom",
+      "getentropy",
+      "rand",
+      "rand_r",
+      "srand",
+      "random",
+      "srandom",
+      "drand48",
+      "lrand48",
+      "arc4random",
+      "arc4random_buf",
+      "arc4random_uniform",
+      "RAND_bytes",
+      "RAND_priv_bytes",
+      "randombytes_buf",
+      "randombytes_random",
+      "randombytes_uniform",
+      "socket",
+      "bind",
+      "connect",
+      "listen",
+      "accept",
+      "accept4",
+      "sendto",
+      "recvfrom",
+      "sendmsg",
+      "recvmsg",
+      "sendmmsg",
+      "recvmmsg",
+      "getaddrinfo",
+      "gethostbyname",
+      "pthread_create",
+      "thrd_create",
+      "fork",
+      "vfork",
+      "clone",
+      "posix_spawn",
+      "system",
+      "popen",
+      "timer_create",
+      "timerfd_create",
+      "setitimer",
+      "alarm",
+      "exit",
+      "_exit",
+      "chdir",
+      "setenv",
+      "putenv",
+      "signal",
+      "sigaction",
+      "_ZNSt6chrono3_V212steady_clock3nowEv",
+      "_ZNSt6chrono3_V212system_clock3nowEv",
+      "_ZNSt13random_device7_M_initERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
       "_ZNSt13random_device9_M_getvalEv"};
 
 std::string joined(const std::vector<std::string>& names) {
@@ -30,7 +87,9 @@ std::string joined(const std::vector<std::string>& names) {
    return names.size() > 8 ? say(out, " and ", names.size() - 8, " more") : out;
 }
 
-void check_text(const char* text, const char* what) { require(text != nullptr && *text != '\0', say("the description has no ", what)); }
+void check_text(const char* text, const char* what) {
+   require(text != nullptr && *text != '\0', say("the description has no ", what));
+}
 
 } // namespace
 
@@ -44,9 +103,13 @@ void exports(const subject& s) {
    require(symbols.problem.empty(), s.path + ": " + symbols.problem);
    auto& all = symbols.exported;
    const auto at = std::find(all.begin(), all.end(), entry_symbol);
-   require(at != all.end(), say("it does not export ", entry_symbol, "; write WRN_EXPORT extern const wrn_entry wrn_entry_0, with C linkage"));
+   require(at != all.end(),
+           say("it does not export ", entry_symbol,
+               "; write WRN_EXPORT extern const wrn_entry wrn_entry_0, with C linkage"));
    all.erase(at);
-   require(all.empty(), say("it also exports ", joined(all), "; build it with warren_add_plugin() or the version script plugin.map"));
+   require(all.empty(),
+           say("it also exports ", joined(all),
+               "; build it with warren_add_plugin() or the version script plugin.map"));
 }
 
 void loads(const subject& s) {
@@ -72,15 +135,19 @@ void entry(const subject& s) {
    for (uint32_t i = 0; i < count; i++) {
       const wrn_plugin_desc* d = f.desc(i);
       require(d != nullptr, say("count() is ", count, ", and desc(", i, ") is NULL"));
-      require(d == f.desc(i), say("desc(", i, ") is another one at the second call; it is lent until deinit()"));
-      require(std::find(ids.begin(), ids.end(), d->id) == ids.end(), say("two plugins have the id ", d->id));
+      require(d == f.desc(i),
+              say("desc(", i, ") is another one at the second call; it is lent until deinit()"));
+      require(std::find(ids.begin(), ids.end(), d->id) == ids.end(),
+              say("two plugins have the id ", d->id));
       ids.emplace_back(d->id);
    }
    for (const uint32_t beyond : {count, count + 1, UINT32_MAX})
-      require(f.desc(beyond) == nullptr, say("count() is ", count, ", and desc(", beyond, ") is not NULL"));
+      require(f.desc(beyond) == nullptr,
+              say("count() is ", count, ", and desc(", beyond, ") is not NULL"));
    static const wrn_host nobody{}; // create() makes no host calls
    for (const char* id : {"com.example.nobody", "", "org.warren", "%s"})
-      require(f.create(&nobody, id) == nullptr, say("create() made an instance for the unknown id \"", id, "\""));
+      require(f.create(&nobody, id) == nullptr,
+              say("create() made an instance for the unknown id \"", id, "\""));
 }
 
 void description(const subject& s) {
@@ -92,26 +159,40 @@ void description(const subject& s) {
    check_text(d.license, "license (an SPDX expression)");
    check_text(d.summary, "summary");
    const std::string_view id = d.id, summary = d.summary;
-   require(std::count(id.begin(), id.end(), '.') >= 2 && id.find(' ') == id.npos, say("the id \"", id, "\" is no reverse DNS name such as com.acme.wire"));
-   require(summary.find('\n') == summary.npos && summary.size() <= 200, "the summary is not one sentence");
-   require(d.kind >= WRN_KIND_TRANSPORT && d.kind <= WRN_KIND_SERVICE, say("it is of kind ", d.kind, ", which this ABI does not have"));
-   require((d.caps & ~uint64_t{WRN_CAP_DETERMINISTIC}) == 0, say("caps has bits that this ABI does not have: ", d.caps));
+   require(std::count(id.begin(), id.end(), '.') >= 2 && id.find(' ') == id.npos,
+           say("the id \"", id, "\" is no reverse DNS name such as com.acme.wire"));
+   require(summary.find('\n') == summary.npos && summary.size() <= 200,
+           "the summary is not one sentence");
+   require(d.kind >= WRN_KIND_TRANSPORT && d.kind <= WRN_KIND_SERVICE,
+           say("it is of kind ", d.kind, ", which this ABI does not have"));
+   require((d.caps & ~uint64_t{WRN_CAP_DETERMINISTIC}) == 0,
+           say("caps has bits that this ABI does not have: ", d.caps));
    for (const char* const* need = d.needs; need != nullptr && *need != nullptr; need++) {
       const auto& tables = host_tables();
-      require(std::any_of(tables.begin(), tables.end(), [&](const host_table* t) { return std::strcmp(t->id, *need) == 0; }) || is_table_to_come(*need),
+      require(std::any_of(tables.begin(), tables.end(),
+                          [&](const host_table* t) { return std::strcmp(t->id, *need) == 0; }) ||
+                    is_table_to_come(*need),
               say("it needs the host table ", *need, ", which this ABI does not have"));
    }
    std::vector<std::string> names;
    for (const wrn_param* p = d.params; p != nullptr && p->name != nullptr; p++) {
       const std::string name = p->name;
-      require(!name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }),
+      require(!name.empty() && std::all_of(name.begin(), name.end(),
+                                           [](char c) {
+                                              return (c >= 'a' && c <= 'z') ||
+                                                     (c >= '0' && c <= '9') || c == '_';
+                                           }),
               say("the key \"", name, "\" is not snake_case"));
-      require(std::find(names.begin(), names.end(), name) == names.end(), say("the key '", name, "' is declared twice"));
+      require(std::find(names.begin(), names.end(), name) == names.end(),
+              say("the key '", name, "' is declared twice"));
       names.push_back(name);
-      require(p->type >= WRN_P_BOOL && p->type <= WRN_P_STRINGS, say("the key '", name, "' has no type"));
+      require(p->type >= WRN_P_BOOL && p->type <= WRN_P_STRINGS,
+              say("the key '", name, "' has no type"));
       require(p->help != nullptr && *p->help != '\0', say("the key '", name, "' has no help text"));
-      require((p->flags & ~uint32_t{WRN_PF_REQUIRED | WRN_PF_SECRET}) == 0, say("the key '", name, "' has flags that this ABI does not have"));
-      require((p->flags & WRN_PF_REQUIRED) == 0 || p->deflt == nullptr, say("the key '", name, "' is required and has a default"));
+      require((p->flags & ~uint32_t{WRN_PF_REQUIRED | WRN_PF_SECRET}) == 0,
+              say("the key '", name, "' has flags that this ABI does not have"));
+      require((p->flags & WRN_PF_REQUIRED) == 0 || p->deflt == nullptr,
+              say("the key '", name, "' is required and has a default"));
       const std::string wrong = range_problem(*p);
       require(wrong.empty(), say("the key '", name, "': ", wrong));
    }
@@ -131,8 +212,10 @@ void imports(const subject& s) {
    if ((s.desc->caps & WRN_CAP_DETERMINISTIC) == 0) skip("it does not claim WRN_CAP_DETERMINISTIC");
    std::vector<std::string> seen;
    for (const std::string& name : read_elf(s.path).imported)
-      if (std::find(std::begin(forbidden), std::end(forbidden), name) != std::end(forbidden)) seen.push_back(name);
-   require(seen.empty(), say("it claims WRN_CAP_DETERMINISTIC and imports ", joined(seen), "; the host has clock, dice, timers, sockets and names"));
+      if (std::find(std::begin(forbidden), std::end(forbidden), name) != std::end(forbidden))
+         seen.push_back(name);
+   require(seen.empty(), say("it claims WRN_CAP_DETERMINISTIC and imports ", joined(seen),
+                             "; the host has clock, dice, timers, sockets and names"));
 }
 
 } // namespace warren::check

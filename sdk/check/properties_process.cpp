@@ -1,4 +1,5 @@
-// What an instance does to the process that it shares with everybody: time, threads, descriptors, output, memory.
+// What an instance does to the process that it shares with everybody: time, threads, descriptors,
+// output, memory.
 #include "sdk/check/properties.hpp"
 
 #include <algorithm>
@@ -54,12 +55,15 @@ void threads(const subject& s) {
       r.load->begin();
       r.load->work();
       if ((s.desc->caps & WRN_CAP_DETERMINISTIC) != 0)
-         require(threads_now() <= before, say("it claims WRN_CAP_DETERMINISTIC and runs ", threads_now() - before, " thread(s) of its own"));
+         require(threads_now() <= before, say("it claims WRN_CAP_DETERMINISTIC and runs ",
+                                              threads_now() - before, " thread(s) of its own"));
       r.down();
    }
    for (int i = 0; i < 20 && threads_now() > before; i++)
       pause_ms(10); // one that has been told to end may take a moment
-   require(threads_now() <= before, say(threads_now() - before, " thread(s) still run after destroy(); stop() ends and joins them"));
+   require(threads_now() <= before,
+           say(threads_now() - before,
+               " thread(s) still run after destroy(); stop() ends and joins them"));
 }
 
 void descriptors(const subject& s) {
@@ -69,15 +73,19 @@ void descriptors(const subject& s) {
       half_a_day(s);
    const auto after = entries("/proc/self/fd");
    for (const std::string& each : after)
-      require(after.size() <= before.size() || std::find(before.begin(), before.end(), each) != before.end(),
-              say(after.size() - before.size(), " file descriptor(s) more after three instances than before, among them ", target(each)));
+      require(after.size() <= before.size() ||
+                    std::find(before.begin(), before.end(), each) != before.end(),
+              say(after.size() - before.size(),
+                  " file descriptor(s) more after three instances than before, among them ",
+                  target(each)));
 }
 
 void quiet(const subject& s) {
    ordinary_day(s);
    struct stat info {};
    if (::fstat(STDOUT_FILENO, &info) != 0) return;
-   require(info.st_size == 0, say(info.st_size, " bytes were written to stdout or stderr; use log() of the host"));
+   require(info.st_size == 0,
+           say(info.st_size, " bytes were written to stdout or stderr; use log() of the host"));
 }
 
 void memory(const subject& s) {
@@ -86,8 +94,8 @@ void memory(const subject& s) {
    skip("a sanitizer looks after memory in this build");
 #else
    const auto in_use = [] { return ::mallinfo2().uordblks; };
-   // The allocator keeps some of what it got back, and slowly more until its shelves are full; what leaks grows for ever. So
-   // whoever grows is watched for longer.
+   // The allocator keeps some of what it got back, and slowly more until its shelves are full; what
+   // leaks grows for ever. So whoever grows is watched for longer.
    constexpr size_t allowed = 28; // bytes per cycle: less than one forgotten object
    size_t least = SIZE_MAX, cycles = 12;
    half_a_day(s);
@@ -102,7 +110,8 @@ void memory(const subject& s) {
       }
       if (least <= allowed) return;
    }
-   fail(say("each instance leaves ", least / find_kind(s.desc->kind)->instances, " bytes in memory"));
+   fail(say("each instance leaves ", least / find_kind(s.desc->kind)->instances,
+            " bytes in memory"));
 #endif
 }
 

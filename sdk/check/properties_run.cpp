@@ -1,7 +1,7 @@
-// A running instance: timers, clocks, handles, packets, secrets, its end. Nothing here knows a kind.
+// A running instance: timers, clocks, handles, packets, secrets, its end. Nothing here knows a
+// kind.
 #include "sdk/check/host_base.hpp"
 #include "sdk/check/properties.hpp"
-
 
 namespace warren::check {
 
@@ -17,7 +17,8 @@ void require_calm(rig& r, wrn_time how_long, const char* when) {
    for (instance* i : r.all) {
       const uint64_t fired = i->part<timer_part>().fired;
       require(fired <= idle_fires_per_second * (how_long / second),
-              say(fired, " timers fired in ", how_long / second, " s of the clock ", when, ", more than ", idle_fires_per_second, " per second"));
+              say(fired, " timers fired in ", how_long / second, " s of the clock ", when,
+                  ", more than ", idle_fires_per_second, " per second"));
    }
 }
 
@@ -77,7 +78,8 @@ void stale_handles(const subject& s) {
    r.home.run_for(300 * second); // timers of what is closed
    r.load->stale_calls();
    for (instance* i : r.all) // what was not taken back is found by stop()
-      require(r.home.pool.held(i->number) == 0, "packets given for a closed link are still held; drop them");
+      require(r.home.pool.held(i->number) == 0,
+              "packets given for a closed link are still held; drop them");
    r.down();
 }
 
@@ -206,13 +208,20 @@ void determinism(const subject& s) {
    bool other_bytes = false;
    for (size_t i = 0; i < once.size() && i < again.size(); i++) {
       const trace_entry &a = once[i], &b = again[i];
-      const auto line = [](const trace_entry& t) { return say(t.what, " of instance ", t.who, " at ", t.at, " ns, to ", t.to, ", ", t.size, " bytes"); };
-      require(a.at == b.at && std::string_view(a.what) == b.what && a.who == b.who && a.to == b.to && a.size == b.size,
-              say("two runs with the same seed differ at event ", i, ": ", line(a), "; then ", line(b)));
+      const auto line = [](const trace_entry& t) {
+         return say(t.what, " of instance ", t.who, " at ", t.at, " ns, to ", t.to, ", ", t.size,
+                    " bytes");
+      };
+      require(a.at == b.at && std::string_view(a.what) == b.what && a.who == b.who &&
+                    a.to == b.to && a.size == b.size,
+              say("two runs with the same seed differ at event ", i, ": ", line(a), "; then ",
+                  line(b)));
       other_bytes = other_bytes || a.content != b.content;
    }
-   require(once.size() == again.size(), say("two runs with the same seed have ", once.size(), " and ", again.size(), " events"));
-   if (other_bytes) note("same times, places and lengths, but other bytes: some library has dice of its own");
+   require(once.size() == again.size(),
+           say("two runs with the same seed have ", once.size(), " and ", again.size(), " events"));
+   if (other_bytes)
+      note("same times, places and lengths, but other bytes: some library has dice of its own");
 }
 
 void random_calls(const subject& s) {

@@ -25,7 +25,9 @@ void overhead(const subject& s) {
       r.home.run_for(50 * ms);
       const uint32_t inner = r.links.ledger.empty() ? size : r.links.ledger[0].size;
       require(longest <= inner + declared + padding_max,
-              say("a packet of ", inner, " bytes became a datagram of ", longest, "; limits() declares ", declared, " bytes of overhead, and padding may add ", padding_max));
+              say("a packet of ", inner, " bytes became a datagram of ", longest,
+                  "; limits() declares ", declared, " bytes of overhead, and padding may add ",
+                  padding_max));
    }
    r.down();
 }
@@ -36,7 +38,8 @@ void plaintext(const subject& s) {
    size_t readable = 0, datagrams = 0;
    r.home.wire_tap = [&](const datagram& d) {
       datagrams++;
-      const auto at = std::search(d.bytes.begin(), d.bytes.end(), marker.begin(), marker.begin() + 16);
+      const auto at =
+            std::search(d.bytes.begin(), d.bytes.end(), marker.begin(), marker.begin() + 16);
       if (at != d.bytes.end()) readable++;
    };
    r.load->begin();
@@ -45,10 +48,12 @@ void plaintext(const subject& s) {
       r.load->work();
    if (r.links.plaintext()) {
       r.down();
-      if (readable == 0) note("it declares WRN_TF_PLAINTEXT, and no known text was seen on the wire");
+      if (readable == 0)
+         note("it declares WRN_TF_PLAINTEXT, and no known text was seen on the wire");
       return;
    }
-   require(readable == 0, say("known text of inner packets stands readable in ", readable, " of ", datagrams, " datagrams, and WRN_TF_PLAINTEXT is not declared"));
+   require(readable == 0, say("known text of inner packets stands readable in ", readable, " of ",
+                              datagrams, " datagrams, and WRN_TF_PLAINTEXT is not declared"));
    r.down();
 }
 
@@ -86,7 +91,8 @@ void knock(transport_rig& r, instance* claimed, const char* who) {
       d.source = r.a().address;
       receive(r.b(), {&d, 1});
    }
-   require(r.links.arrived(stranger) == 0, say("packets were delivered of ", who, ", when they came from the address of a peer"));
+   require(r.links.arrived(stranger) == 0,
+           say("packets were delivered of ", who, ", when they came from the address of a peer"));
    stranger.down();
 }
 
@@ -97,7 +103,8 @@ void strangers(const subject& s) {
    r.home.run_for(300 * second);
    require_alive(*r.load, "after a stranger had knocked");
    knock(r, &r.a(), "an impostor, who says the tunnel key of a peer and does not hold its secret");
-   for (const auto& each : r.all) { // back to where they are, which an impostor cannot change for long
+   for (const auto& each :
+        r.all) { // back to where they are, which an impostor cannot change for long
       const wrn_handle link = each == &r.a() ? r.ab() : r.ba();
       r.set_path(*each, link, each == &r.a() ? r.b().address : r.a().address);
    }
@@ -130,7 +137,8 @@ void forgery(const subject& s) {
       receive(r.a(), {&back, 1});
       for (int i = 0; i < 8; i++) {
          datagram bent = original;
-         bent.bytes[r.home.dice.below(bent.bytes.size())] ^= static_cast<uint8_t>(1 << r.home.dice.below(8));
+         bent.bytes[r.home.dice.below(bent.bytes.size())] ^=
+               static_cast<uint8_t>(1 << r.home.dice.below(8));
          receive(r.b(), {&bent, 1});
          bent = original;
          bent.bytes.resize(r.home.dice.between(1, bent.bytes.size()));
@@ -140,7 +148,8 @@ void forgery(const subject& s) {
    size_t at = 0;
    for (const auto& [link, l] : r.b().part<link_part>().links) {
       const uint64_t more = l.delivered - before[at++];
-      require(more == 0, say(more, " packet(s) were delivered from datagrams that had been changed on the way or repeated"));
+      require(more == 0, say(more, " packet(s) were delivered from datagrams that had been changed "
+                                   "on the way or repeated"));
    }
    require(r.links.foreign == 0, "a datagram thrown back at its sender was delivered there");
    r.home.run_for(60 * second); // limits on the rate of handshakes
@@ -154,8 +163,11 @@ void noise(const subject& s) {
    for (int i = 0; i < 5000; i++) {
       std::vector<datagram> batch(r.home.dice.one_in(20) ? 128 : 1);
       for (datagram& d : batch) {
-         d.source = r.home.dice.one_in(2) ? r.a().address : world::address(static_cast<uint32_t>(r.home.dice.below(3000)));
-         d.bytes.resize(r.home.dice.one_in(5) ? r.home.dice.between(1, 9) : r.home.dice.between(1, 300));
+         d.source = r.home.dice.one_in(2)
+                          ? r.a().address
+                          : world::address(static_cast<uint32_t>(r.home.dice.below(3000)));
+         d.bytes.resize(r.home.dice.one_in(5) ? r.home.dice.between(1, 9)
+                                              : r.home.dice.between(1, 300));
          r.home.dice.fill(d.bytes.data(), d.bytes.size());
          if (r.home.dice.one_in(2)) d.bytes[0] &= 7;
          if (r.home.dice.one_in(2) && d.bytes.size() > 4) d.bytes[1] = d.bytes[2] = d.bytes[3] = 0;
@@ -163,7 +175,8 @@ void noise(const subject& s) {
       receive(r.b(), batch);
       if (i % 100 == 0) r.home.run_for(50 * ms);
    }
-   require(r.b().part<link_part>().links[r.ba()].delivered == before || r.links.plaintext(), "packets were delivered from random bytes");
+   require(r.b().part<link_part>().links[r.ba()].delivered == before || r.links.plaintext(),
+           "packets were delivered from random bytes");
    r.home.run_for(60 * second);
    require_alive(*r.load, "after noise");
    r.down();

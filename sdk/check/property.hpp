@@ -15,7 +15,8 @@ struct property {
    uint32_t flaws; // of the fake host's own findings, those that this is about
    uint32_t seconds;
    void (*run)(const subject&);
-   bool of_module = false; // of the file, not of each plugin in it; desc is null, and for `before_load` so is factory
+   bool of_module = false; // of the file, not of each plugin in it; desc is null, and for
+                           // `before_load` so is factory
    bool before_load = false;
    bool reads_only = false; // no instance is made: holds for kinds, too, that the kit cannot drive
 };
@@ -32,8 +33,8 @@ struct rig {
    void down(); // stop() and destroy() of all
 };
 
-/// An ordinary day: everything is opened, used, left alone, closed, and ended. Whether anything is achieved is only of interest
-/// to the property that is about it.
+/// An ordinary day: everything is opened, used, left alone, closed, and ended. Whether anything is
+/// achieved is only of interest to the property that is about it.
 void ordinary_day(const subject& s, bool must_achieve = false);
 void require_alive(workload& load, const std::string& after);
 

@@ -20,11 +20,15 @@ namespace {
 
 void fail(const std::string& what) { end(outcome::failed, what); }
 void skip(const std::string& why) { end(outcome::skipped, why); }
-void note(const std::string& text) { std::strncpy(page->text, text.c_str(), sizeof page->text - 1); }
+void note(const std::string& text) {
+   std::strncpy(page->text, text.c_str(), sizeof page->text - 1);
+}
 
 void found(flaw what, const std::string& text) {
    if ((flaws_wanted & what) == 0) return;
-   fail(page->call[0] != '\0' && text.find(page->call) == text.npos ? say(text, "; seen in ", page->call, "()") : text);
+   fail(page->call[0] != '\0' && text.find(page->call) == text.npos
+              ? say(text, "; seen in ", page->call, "()")
+              : text);
 }
 
 } // namespace warren::check

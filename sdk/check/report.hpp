@@ -1,6 +1,6 @@
-// What a property says: failed with what was seen, skipped with a reason, or nothing, which is ok. Lives in
-// memory that the runner shares with the process of the property, so that a crash and a hang name the callback
-// they happened in.
+// What a property says: failed with what was seen, skipped with a reason, or nothing, which is ok.
+// Lives in memory that the runner shares with the process of the property, so that a crash and a
+// hang name the callback they happened in.
 #pragma once
 
 #include "warren/plugin.h"
@@ -11,15 +11,17 @@
 
 namespace warren::check {
 
-/// What the fake host can find by itself. A property names the flaws that it is about; the others are left to theirs.
+/// What the fake host can find by itself. A property names the flaws that it is about; the others
+/// are left to theirs.
 enum flaw : uint32_t {
-   flaw_call = 1u << 0,   // a host function in the wrong state or thread, or with arguments that break its contract
-   flaw_packet = 1u << 1, // kept, given back twice, or touched after it was given back
-   flaw_bounds = 1u << 2, // bytes written outside of a packet's memory
-   flaw_handle = 1u << 3, // something left behind at stop()
-   flaw_stray = 1u << 4,  // a call about a link or peer that is gone
-   flaw_storm = 1u << 5,  // timers without end
-   flaw_secret = 1u << 6, // a key in a log event
+   flaw_call = 1u << 0,    // a host function in the wrong state or thread, or with arguments that
+                           // break its contract
+   flaw_packet = 1u << 1,  // kept, given back twice, or touched after it was given back
+   flaw_bounds = 1u << 2,  // bytes written outside of a packet's memory
+   flaw_handle = 1u << 3,  // something left behind at stop()
+   flaw_stray = 1u << 4,   // a call about a link or peer that is gone
+   flaw_storm = 1u << 5,   // timers without end
+   flaw_secret = 1u << 6,  // a key in a log event
    flaw_gave_up = 1u << 7, // fail() where nothing was wrong
    flaw_thrown = 1u << 8,  // an exception that a wrapper caught: fail(WRN_E_INTERNAL)
 };

@@ -9,7 +9,8 @@ rig::rig(const subject& s, const settings& first_settings, uint64_t seed_offset)
    for (instance* each : all)
       each->up();
    const char* lacks = what.missing(first());
-   require(lacks == nullptr, say("the instance lacks ", lacks != nullptr ? lacks : "", ", which a ", what.name, " has"));
+   require(lacks == nullptr, say("the instance lacks ", lacks != nullptr ? lacks : "", ", which a ",
+                                 what.name, " has"));
    load = what.make(home, all);
 }
 
@@ -32,7 +33,8 @@ void ordinary_day(const subject& s, bool must_achieve) {
    r.load->begin();
    look("on an ordinary day");
    r.load->work();
-   for (const uint32_t type : {uint32_t{WRN_EV_NETWORK_CHANGED}, 77u, uint32_t{WRN_EV_IDENTITY_CHANGED}})
+   for (const uint32_t type :
+        {uint32_t{WRN_EV_NETWORK_CHANGED}, 77u, uint32_t{WRN_EV_IDENTITY_CHANGED}})
       r.first().event(type);
    r.home.run_for(10 * second);
    look("after a change of the network");

@@ -1,5 +1,6 @@
-// The child loads the module and runs the property. The parent waits for it by its descriptor and counts pauses: no clock is
-// needed to see that a callback makes no progress. What the child wrote is kept in a file in memory.
+// The child loads the module and runs the property. The parent waits for it by its descriptor and
+// counts pauses: no clock is needed to see that a callback makes no progress. What the child wrote
+// is kept in a file in memory.
 #include "sdk/check/runner.hpp"
 
 #include "core/crypto/keys.hpp"
@@ -41,7 +42,8 @@ constexpr uint32_t stuck_seconds = 4; // one callback, without an end in sight
 void skip_what_cannot_be_driven(const wrn_plugin_desc& d) {
    if (find_kind(d.kind) == nullptr) skip("the kit does not drive plugins of this kind yet");
    for (const char* const* need = d.needs; need != nullptr && *need != nullptr; need++)
-      if (is_table_to_come(*need)) skip(say("it needs ", *need, ", which the host of the kit does not have yet"));
+      if (is_table_to_come(*need))
+         skip(say("it needs ", *need, ", which the host of the kit does not have yet"));
 }
 
 [[noreturn]] void child(const property& p, const request& what, uint32_t index, int output) {
@@ -81,7 +83,10 @@ std::string output_of(int output) {
    return out.empty() ? "" : "; it wrote: " + out;
 }
 
-std::string where() { return page->call[0] != '\0' ? say(" in ", page->call, "()") : " outside of the plugin's functions"; }
+std::string where() {
+   return page->call[0] != '\0' ? say(" in ", page->call, "()")
+                                : " outside of the plugin's functions";
+}
 
 run_result wait_for(pid_t child, const property& p, const request& what, int output) {
    const int handle = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
@@ -101,15 +106,21 @@ run_result wait_for(pid_t child, const property& p, const request& what, int out
       const pid_t ended = ::waitpid(child, &status, WNOHANG);
       if (ended == child) {
          if (handle >= 0) ::close(handle);
-         if (WIFSIGNALED(status)) return {outcome::failed, say("died of signal ", WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)), ")", where(), output_of(output))};
+         if (WIFSIGNALED(status))
+            return {outcome::failed,
+                    say("died of signal ", WTERMSIG(status), " (", ::strsignal(WTERMSIG(status)),
+                        ")", where(), output_of(output))};
          if (page->result == outcome::none || WEXITSTATUS(status) != 0)
-            return {outcome::failed, say("ended the process with exit code ", WEXITSTATUS(status), where(), output_of(output))};
+            return {outcome::failed, say("ended the process with exit code ", WEXITSTATUS(status),
+                                         where(), output_of(output))};
          return {page->result, page->text};
       }
       still = page->call[0] != '\0' && page->beat == beat ? still + 1 : 0;
       beat = page->beat;
-      if (still > stuck_seconds * pauses_per_second * what.patience) return kill_child(say("no return within ", stuck_seconds * what.patience, " s"));
-      if (++pauses > p.seconds * pauses_per_second * what.patience) return kill_child(say("not done within ", p.seconds * what.patience, " s"));
+      if (still > stuck_seconds * pauses_per_second * what.patience)
+         return kill_child(say("no return within ", stuck_seconds * what.patience, " s"));
+      if (++pauses > p.seconds * pauses_per_second * what.patience)
+         return kill_child(say("not done within ", p.seconds * what.patience, " s"));
    }
 }
 
@@ -117,7 +128,8 @@ run_result wait_for(pid_t child, const property& p, const request& what, int out
 
 run_result run_property(const property& p, const request& what, uint32_t index) {
    if (page == nullptr) {
-      void* shared = ::mmap(nullptr, sizeof(shared_page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      void* shared = ::mmap(nullptr, sizeof(shared_page), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
       if (shared == MAP_FAILED) return {outcome::failed, "no shared memory"};
       page = new (shared) shared_page{};
    }

@@ -8,10 +8,12 @@
 namespace warren::check {
 
 struct transport_rig : rig {
-   explicit transport_rig(const subject& s, bool up = true) : rig(s), links(static_cast<transport_load&>(*load)) {
+   explicit transport_rig(const subject& s, bool up = true)
+       : rig(s), links(static_cast<transport_load&>(*load)) {
       if (!up) return;
       load->begin();
-      require(links.settle(), "two instances do not come up: no packet arrives within 30 s of the clock, although both sides send");
+      require(links.settle(), "two instances do not come up: no packet arrives within 30 s of the "
+                              "clock, although both sides send");
    }
    transport_load& links;
    instance& a() { return *all[0]; }
@@ -21,7 +23,8 @@ struct transport_rig : rig {
    const wrn_transport& table(instance& who) { return links.table(who); }
    void set_path(instance& who, wrn_handle link, const wrn_addr& to) {
       const auto& t = table(who);
-      const wrn_status status = who.enter("set_path", [&] { return t.set_path(who.raw(), link, &to); });
+      const wrn_status status =
+            who.enter("set_path", [&] { return t.set_path(who.raw(), link, &to); });
       require(status == WRN_OK, say("set_path() of a live link gave ", status));
    }
    /// What `who` sends from now on.

@@ -103,8 +103,10 @@ template <class T> std::string outside(const wrn_param& p, T v) {
 } // namespace
 
 std::string range_problem(const wrn_param& p) {
-   if (p.range == nullptr) return p.type == WRN_P_ENUM ? "it is a choice without choices; range is \"a|b|c\"" : "";
-   if (p.type == WRN_P_BOOL || p.type == WRN_P_STRING || p.type == WRN_P_STRINGS) return "its type has no range";
+   if (p.range == nullptr)
+      return p.type == WRN_P_ENUM ? "it is a choice without choices; range is \"a|b|c\"" : "";
+   if (p.type == WRN_P_BOOL || p.type == WRN_P_STRING || p.type == WRN_P_STRINGS)
+      return "its type has no range";
    if (p.type == WRN_P_ENUM) {
       for (const std::string& choice : choices_of(p.range))
          if (choice.empty()) return say("its range \"", p.range, "\" has an empty choice");
@@ -151,7 +153,9 @@ std::optional<value> default_of(const wrn_param& p, std::string& problem) {
    default:
       keep(whole_list(text));
    }
-   if (!v) problem = say("its default ", text, " is no TOML of its type", p.type == WRN_P_INT ? "" : "; strings and durations are in quotes");
+   if (!v)
+      problem = say("its default ", text, " is no TOML of its type",
+                    p.type == WRN_P_INT ? "" : "; strings and durations are in quotes");
    return v;
 }
 
@@ -187,9 +191,11 @@ std::vector<value> samples_of(const wrn_param& p) {
          all.emplace_back(choice);
       return all;
    case WRN_P_STRING:
-      return {std::string(), std::string("x"), std::string(4000, 'x'), std::string("%s%n \xc3\xa4")};
+      return {std::string(), std::string("x"), std::string(4000, 'x'),
+              std::string("%s%n \xc3\xa4")};
    default:
-      return {std::vector<std::string>{}, std::vector<std::string>{"x"}, std::vector<std::string>(200, "entry")};
+      return {std::vector<std::string>{}, std::vector<std::string>{"x"},
+              std::vector<std::string>(200, "entry")};
    }
 }
 
@@ -200,7 +206,8 @@ values complete_values(const wrn_param* params) {
       if (auto v = default_of(*p, problem))
          all[p->name] = *v;
       else if ((p->flags & WRN_PF_REQUIRED) != 0)
-         if (auto samples = samples_of(*p); !samples.empty()) all[p->name] = samples[samples.size() > 1 ? 1 : 0];
+         if (auto samples = samples_of(*p); !samples.empty())
+            all[p->name] = samples[samples.size() > 1 ? 1 : 0];
    }
    return all;
 }

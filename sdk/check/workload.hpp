@@ -1,4 +1,5 @@
-// What a kind of plugin does all day: the properties that hold for every plugin drive it through this and know no kinds.
+// What a kind of plugin does all day: the properties that hold for every plugin drive it through
+// this and know no kinds.
 #pragma once
 
 #include "sdk/check/instance.hpp"
@@ -30,7 +31,7 @@ class workload {
 struct kind {
    uint32_t id; // WRN_KIND_*
    const char* name;
-   uint32_t instances; // that a full workload takes
+   uint32_t instances;                // that a full workload takes
    const char* (*missing)(instance&); // a function that its tables lack; null = complete
    std::unique_ptr<workload> (*make)(world&, std::vector<instance*>);
 };

@@ -16,7 +16,8 @@ bool same_endpoint(const wrn_addr& a, const wrn_addr& b) {
 
 } // namespace
 
-world::world(const subject& s, uint64_t seed) : dice(seed), strand(std::this_thread::get_id()), subject_(s) {}
+world::world(const subject& s, uint64_t seed)
+    : dice(seed), strand(std::this_thread::get_id()), subject_(s) {}
 world::~world() = default;
 
 instance& world::add(const settings& s) {
@@ -31,12 +32,15 @@ wrn_addr world::address(uint32_t number, uint16_t port) {
    a.family = WRN_AF_INET;
    a.prefix_len = 32;
    a.port = port;
-   const uint8_t ip[] = {192, 0, static_cast<uint8_t>(2 + number / 250), static_cast<uint8_t>(1 + number % 250)};
+   const uint8_t ip[] = {192, 0, static_cast<uint8_t>(2 + number / 250),
+                         static_cast<uint8_t>(1 + number % 250)};
    std::copy(std::begin(ip), std::end(ip), a.ip);
    return a;
 }
 
-void world::add_address(const wrn_addr& addr, instance& who) { addresses_.emplace_back(addr, &who); }
+void world::add_address(const wrn_addr& addr, instance& who) {
+   addresses_.emplace_back(addr, &who);
+}
 
 instance* world::at_address(const wrn_addr& addr) {
    for (const auto& [known, who] : addresses_)
@@ -57,10 +61,12 @@ void world::run_for(wrn_time how_long) {
 void world::send(instance& from, wrn_time after, datagram d) {
    if (wire_tap) wire_tap(d);
    instance* to = at_address(d.to);
-   if (to == nullptr || d.bytes.size() > weather.mtu || dice.below(100) < weather.loss_percent) return;
+   if (to == nullptr || d.bytes.size() > weather.mtu || dice.below(100) < weather.loss_percent)
+      return;
    const int copies = dice.below(100) < weather.twice_percent ? 2 : 1;
    for (int i = 0; i < copies; i++)
-      at(now + after + dice.between(weather.delay_min, weather.delay_max), [this, to, d] { arrive(*to, d); });
+      at(now + after + dice.between(weather.delay_min, weather.delay_max),
+         [this, to, d] { arrive(*to, d); });
    (void)from;
 }
 

@@ -1,4 +1,5 @@
-// What the instances under test live in: one virtual clock, one list of things to come, one network in memory. Single thread.
+// What the instances under test live in: one virtual clock, one list of things to come, one network
+// in memory. Single thread.
 #pragma once
 
 #include "sdk/check/chance.hpp"
@@ -49,9 +50,9 @@ struct trace_entry {
 };
 
 struct settings {
-   std::vector<std::string> absent; // host tables that get_ext() does not know
-   values overrides;                // of the configuration's defaults
-   std::string failing;             // host function that fails, "" = none
+   std::vector<std::string> absent;           // host tables that get_ext() does not know
+   values overrides;                          // of the configuration's defaults
+   std::string failing;                       // host function that fails, "" = none
    uint32_t failing_from = 0, failing_to = 0; // its calls by number, first included, last not
 };
 

@@ -1,6 +1,6 @@
 // A discovery that is complete and right when FLAW is `none`, and wrong in one way otherwise.
-#include "flaws.hpp"
 #include "warren/ext/discovery.h"
+#include "flaws.hpp"
 #include "warren/host/resolve.h"
 
 #include <arpa/inet.h>
@@ -63,20 +63,23 @@ void say(instance& s, wrn_handle peer, const std::vector<endpoint>& all) {
    std::vector<wrn_endpoint> out;
    for (const endpoint& e : all)
       for (const wrn_addr& a : e.found)
-         if (is(flaw::too_many) || out.size() < 16) out.push_back({{e.transport.data(), e.transport.size()}, a});
+         if (is(flaw::too_many) || out.size() < 16)
+            out.push_back({{e.transport.data(), e.transport.size()}, a});
    s.core->offer(s.host, peer, out.data(), static_cast<uint32_t>(out.size()));
 }
 
 void later(instance& s, wrn_time after = 5 * second) {
    if (is(flaw::hammers)) after = second / 50;
-   if (s.timer == 0 && !is(flaw::no_second_try)) s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + after, 1);
+   if (s.timer == 0 && !is(flaw::no_second_try))
+      s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + after, 1);
 }
 
 void ask(instance& s) {
    for (auto& [peer, all] : s.peers)
       for (endpoint& e : all) {
          if (!e.wanted || e.question != 0) continue;
-         if (s.resolver->resolve(s.host, {e.host.data(), e.host.size()}, e.port, ++s.questions) != WRN_OK) {
+         if (s.resolver->resolve(s.host, {e.host.data(), e.host.size()}, e.port, ++s.questions) !=
+             WRN_OK) {
             if (is(flaw::forgets_limit)) e.wanted = false;
             return later(s);
          }
@@ -107,12 +110,14 @@ void on_unreachable(const wrn_plugin* p, wrn_handle peer) {
    const auto it = s.peers.find(peer);
    if (it == s.peers.end()) return;
    for (endpoint& e : it->second)
-      e.wanted = e.found.empty() || e.host.find_first_not_of("0123456789.:abcdef") != std::string::npos;
+      e.wanted =
+            e.found.empty() || e.host.find_first_not_of("0123456789.:abcdef") != std::string::npos;
    ask(s);
 }
 constexpr wrn_discovery table{on_peer, on_peer_gone, on_unreachable};
 
-void on_resolved(const wrn_plugin* p, uint64_t question, wrn_status status, const wrn_addr* addrs, uint32_t n) {
+void on_resolved(const wrn_plugin* p, uint64_t question, wrn_status status, const wrn_addr* addrs,
+                 uint32_t n) {
    throw_if(flaw::throws_on_resolved);
    instance& s = self(p);
    const auto who = s.asked.find(question);
@@ -162,8 +167,17 @@ void on_timer(const wrn_plugin* p, wrn_handle, uint64_t) {
 }
 
 constexpr const char* needs[] = {WRN_HOST_DISCOVERY, WRN_HOST_RESOLVE, nullptr};
-constexpr wrn_plugin_desc desc{"org.warren.test.broken-discovery", "broken", "Warren", "0.1.0", "Apache-2.0", "Wrong in one way.", WRN_KIND_DISCOVERY, 0,
-                               WRN_CAP_DETERMINISTIC, nullptr, needs};
+constexpr wrn_plugin_desc desc{"org.warren.test.broken-discovery",
+                               "broken",
+                               "Warren",
+                               "0.1.0",
+                               "Apache-2.0",
+                               "Wrong in one way.",
+                               WRN_KIND_DISCOVERY,
+                               0,
+                               WRN_CAP_DETERMINISTIC,
+                               nullptr,
+                               needs};
 
 const wrn_plugin* create(const wrn_host* host, const char* id) {
    if (std::strcmp(id, desc.id) != 0) return nullptr;

@@ -22,9 +22,13 @@ constexpr wrn_factory factory{count, description, create};
 extern "C" {
 WRN_EXPORT extern const wrn_entry wrn_entry_0;
 const wrn_entry wrn_entry_0 = {
-      is(flaw::other_major) ? 7u : WRN_ABI_MAJOR, is(flaw::other_minor) ? WRN_ABI_MINOR + 1 : WRN_ABI_MINOR,
-      [](const char*) -> wrn_status { return is(flaw::entry_init_fails) ? WRN_E_NOMEM : WRN_OK; }, [] {},
-      [](const char* id) -> const void* { return std::strcmp(id, WRN_FACTORY) == 0 ? &factory : nullptr; }};
+      is(flaw::other_major) ? 7u : WRN_ABI_MAJOR,
+      is(flaw::other_minor) ? WRN_ABI_MINOR + 1 : WRN_ABI_MINOR,
+      [](const char*) -> wrn_status { return is(flaw::entry_init_fails) ? WRN_E_NOMEM : WRN_OK; },
+      [] {},
+      [](const char* id) -> const void* {
+         return std::strcmp(id, WRN_FACTORY) == 0 ? &factory : nullptr;
+      }};
 }
 #endif
 #ifdef EXTRA_EXPORT

@@ -1,183 +1,18 @@
-// A transport that is complete and right when FLAW is `none`, and wrong in one way otherwise. It is written against the C
-// tables, since the wrapper would mend half of the flaws.
+// A transport that is complete and right when FLAW is `none`, and wrong in one way otherwise. It is
+// written against the C tables, since the wrapper would mend half of the flaws.
 //
-// Its cryptography is a toy that nobody must copy: it proves keys and hides packets from the kit, not from an attacker.
+// Its cryptography is a toy that nobody must copy: it proves keys and hides packets from the kit,
+// not from an attacker.
 //
 //    | type 1 | the sender's tunnel key 32 | counter 8 | sealed packet | tag 8 |
 //
 // A hello is answered by one; whoever hears an authentic datagram is up.
-#include "flaws.hpp"
-#include "warren/ext/transport.h"
-#include "warren/host/identity.h"
-#include "warren/host/metrics.h"
-#include "warren/host/udp.h"
-
-#include <algorithm>
-#include <cstring>
-#include <deque>
-#include <map>
-#include <memory>
-#include <new>
+#include "transport_link.hpp"
 
 namespace {
 
-using namespace broken;
-
-constexpr uint32_t header_bytes = 41, tag_bytes = 8, hello_bytes = 32;
-constexpr size_t staged_max = 64;
-constexpr wrn_time second = 1'000'000'000;
-enum { type_hello = 1, type_answer = 2, type_data = 3 };
-
-uint64_t mix(uint64_t x) {
-   x += 0x9e3779b97f4a7c15;
-   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-   return x ^ (x >> 31);
-}
-uint64_t hash(uint64_t seed, const uint8_t* at, size_t n) {
-   for (size_t i = 0; i < n; i += 8) {
-      uint64_t word = 0;
-      std::memcpy(&word, at + i, std::min<size_t>(8, n - i));
-      seed = mix(seed ^ word) + i;
-   }
-   return mix(seed ^ n);
-}
-
-struct link {
-   wrn_handle handle = 0;
-   wrn_link_params params{};
-   wrn_link_stats stats{};
-   uint64_t key_out = 0, key_in = 0, counter = 0, heard = 0, window = 0;
-   uint32_t local = 0, tries = 0, no_answer = 0;
-   std::deque<wrn_pkt> staged;
-   wrn_time next_keepalive = 0;
-};
-
-struct instance {
-   wrn_plugin plugin{};
-   const wrn_host* host = nullptr;
-   const wrn_host_conf* conf = nullptr;
-   const wrn_host_udp* udp = nullptr;
-   const wrn_host_link* core = nullptr;
-   const wrn_host_identity* identity = nullptr;
-   const wrn_host_metrics* metrics = nullptr;
-   uint64_t* foreign = nullptr;
-   wrn_handle sock = 0, timer = 0, idle_timer = 0;
-   wrn_key own{};
-   int64_t channel = 0;
-   std::map<wrn_handle, std::unique_ptr<link>> links;
-   wrn_pkt kept[256]{};
-   size_t kept_count = 0;
-   uint64_t extra = 0;
-};
-
-instance& self(const wrn_plugin* p) { return *static_cast<instance*>(p->data); }
-link* find(instance& s, wrn_handle h) {
-   const auto it = s.links.find(h);
-   return it == s.links.end() ? nullptr : it->second.get();
-}
-void drop(instance& s, const wrn_pkt* p, uint32_t n, uint32_t reason) { s.host->pkt_drop(s.host, 0, p, n, reason); }
-
-void set_state(instance& s, link& l, uint32_t state) {
-   if (l.stats.state == state) return;
-   l.stats.state = state;
-   if (is(flaw::never_up) && state == WRN_LINK_UP) return;
-   s.core->state(s.host, l.handle, state, WRN_OK);
-}
-
-bool make_keys(instance& s, link& l) {
-   wrn_key shared{};
-   if (s.identity->dh(s.host, &l.params.tunnel_key, &shared) != WRN_OK) return false;
-   if (is(flaw::ignores_keys)) std::memset(shared.bytes, 1, sizeof shared.bytes);
-   if (is(flaw::logs_shared_secret)) {
-      const wrn_kv field{"shared", WRN_KV_KEY, 0, {.key = &shared}};
-      s.host->log(s.host, WRN_LOG_DEBUG, "key_made", &field, 1);
-   }
-   const uint64_t both = hash(hash(7, shared.bytes, 32), l.params.psk.bytes, 32);
-   l.key_out = hash(both, s.own.bytes, 32);
-   l.key_in = hash(both, l.params.tunnel_key.bytes, 32);
-   l.counter = std::max<uint64_t>(l.counter, s.host->now(s.host)); // never one that was used before a restart
-   return true;
-}
-
-void arm(instance& s) {
-   if (s.timer != 0) return;
-   if (s.host->timer_set(s.host, &s.timer, s.host->now(s.host) + second, 1) != WRN_OK && is(flaw::no_timer_no_life)) s.extra = 1;
-}
-
-void apply_stream(uint64_t key, uint64_t counter, uint8_t* at, size_t n) {
-   if (is(flaw::plaintext)) return;
-   for (size_t i = 0; i < n; i += 8) {
-      const uint64_t stream = mix(key ^ counter * 31 ^ i);
-      uint64_t word = 0;
-      std::memcpy(&word, at + i, std::min<size_t>(8, n - i));
-      word ^= stream;
-      std::memcpy(at + i, &word, std::min<size_t>(8, n - i));
-   }
-}
-
-void put(instance& s, link& l, wrn_pkt& p, uint8_t type) {
-   l.counter++;
-   uint8_t* data = p.buf + p.off;
-   if (is(flaw::writes_behind)) data[p.len + tag_bytes] = 1;
-   if (is(flaw::writes_before)) data[-static_cast<int>(header_bytes) - 1] = 1;
-   apply_stream(l.key_out, l.counter, data, p.len);
-   uint8_t* header = data - header_bytes;
-   header[0] = type;
-   std::memcpy(header + 1, s.own.bytes, 32);
-   std::memcpy(header + 33, &l.counter, 8);
-   p.off -= header_bytes;
-   p.len += header_bytes;
-   const uint64_t tag = hash(l.key_out, header, p.len);
-   std::memcpy(header + p.len, &tag, tag_bytes);
-   p.len += tag_bytes;
-   p.addr = l.stats.remote;
-   p.local = l.local;
-   if (is(flaw::ignores_path)) p.addr = l.params.remote;
-   l.stats.tx_packets++;
-   l.stats.tx_bytes += is(flaw::wrong_stats) ? 1 : p.len;
-   if (l.params.keepalive_s != 0) l.next_keepalive = s.host->now(s.host) + l.params.keepalive_s * second;
-}
-
-void hello(instance& s, link& l, uint8_t type) {
-   wrn_pkt p{};
-   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE || (is(flaw::no_timer_no_life) && s.extra == 1)) return;
-   if (s.host->pkt_alloc(s.host, &p, 1, hello_bytes) != 1) {
-      if (is(flaw::ignores_failed_alloc)) p.buf[p.off] = 1;
-      return;
-   }
-   std::memcpy(p.buf + p.off, s.own.bytes, hello_bytes);
-   if (is(flaw::own_bytes)) own_chance(p.buf + p.off + 8, 8);
-   put(s, l, p, type);
-   s.udp->send(s.host, s.sock, &p, 1);
-}
-
-void send(instance& s, link& l, wrn_pkt* pkts, uint32_t n) {
-   if (s.sock == 0 || l.stats.remote.family == WRN_AF_NONE) return drop(s, pkts, n, WRN_DROP_NO_LINK);
-   if (is(flaw::no_timer_no_life) && s.extra == 1) return drop(s, pkts, n, WRN_DROP_OTHER);
-   if (is(flaw::shared_state) && own_state() == 0) return drop(s, pkts, n, WRN_DROP_OTHER);
-   if (is(flaw::cuts_batches) && n > 64) {
-      drop(s, pkts + 64, n - 64, WRN_DROP_OTHER);
-      n = 64;
-   }
-   for (uint32_t i = 0; i < n; i++)
-      put(s, l, pkts[i], type_data);
-   s.udp->send(s.host, s.sock, pkts, n);
-   if (is(flaw::freed_twice)) s.host->pkt_free(s.host, pkts, 1);
-   if (is(flaw::used_after)) pkts[0].buf[pkts[0].off] ^= 1;
-}
-
-void came_up(instance& s, link& l) {
-   l.tries = 0;
-   set_state(s, l, WRN_LINK_UP);
-   while (!l.staged.empty()) {
-      wrn_pkt p = l.staged.front();
-      l.staged.pop_front();
-      send(s, l, &p, 1);
-   }
-}
-
-// --- the module's transport table ---------------------------------------------------------------------------------------
+// --- the module's transport table
+// ---------------------------------------------------------------------------------------
 
 void limits(const wrn_plugin* p, wrn_transport_limits* out) {
    (void)p;
@@ -190,7 +25,9 @@ wrn_status open_link(const wrn_plugin* p, wrn_handle handle, const wrn_link_para
    instance& s = self(p);
    throw_if(flaw::throws_open);
    for (const auto& [h, l] : s.links)
-      if (h == handle || (!is(flaw::same_key_twice) && std::memcmp(&l->params.tunnel_key, &q->tunnel_key, sizeof(wrn_key)) == 0)) return WRN_E_EXISTS;
+      if (h == handle || (!is(flaw::same_key_twice) &&
+                          std::memcmp(&l->params.tunnel_key, &q->tunnel_key, sizeof(wrn_key)) == 0))
+         return WRN_E_EXISTS;
    auto made = std::make_unique<link>();
    made->handle = handle;
    made->params = *q;
@@ -198,7 +35,8 @@ wrn_status open_link(const wrn_plugin* p, wrn_handle handle, const wrn_link_para
    made->stats.state = WRN_LINK_DOWN;
    if (!make_keys(s, *made)) return WRN_E_AUTH;
    if (is(flaw::logs_psk)) {
-      const wrn_kv field{"psk", WRN_KV_STR, 0, {.s = {reinterpret_cast<const char*>(q->psk.bytes), 32}}};
+      const wrn_kv field{
+            "psk", WRN_KV_STR, 0, {.s = {reinterpret_cast<const char*>(q->psk.bytes), 32}}};
       s.host->log(s.host, WRN_LOG_INFO, "link_opened", &field, 1);
    }
    if (is(flaw::logs_psk_hex)) {
@@ -215,7 +53,8 @@ wrn_status open_link(const wrn_plugin* p, wrn_handle handle, const wrn_link_para
    }
    if (is(flaw::chatty)) hello(s, l, type_hello);
    if (is(flaw::timer_storm)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host), 2);
-   if (is(flaw::slow_storm)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second / 500, 2);
+   if (is(flaw::slow_storm))
+      s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second / 500, 2);
    return WRN_OK;
 }
 
@@ -248,7 +87,8 @@ void close_link(const wrn_plugin* p, wrn_handle handle) {
       return;
    }
    s.links.erase(handle);
-   if (is(flaw::says_down_after_close)) s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second, handle);
+   if (is(flaw::says_down_after_close))
+      s.host->timer_set(s.host, &s.idle_timer, s.host->now(s.host) + second, handle);
 }
 
 wrn_status set_path(const wrn_plugin* p, wrn_handle handle, const wrn_addr* remote) {
@@ -287,8 +127,10 @@ void tx(const wrn_plugin* p, wrn_handle handle, wrn_pkt* pkts, uint32_t n) {
    if (is(flaw::slow_tx)) compute_long();
    if (is(flaw::sleeps)) sleep_a_little();
    if (is(flaw::prints)) print_something();
-   if (is(flaw::gives_up) && ++s.extra == 50) return s.host->fail(s.host, WRN_E_PROTOCOL, "no more"), drop(s, pkts, n, 0);
-   if (is(flaw::caught_exception) && ++s.extra == 50) s.host->fail(s.host, WRN_E_INTERNAL, "vector::_M_default_append");
+   if (is(flaw::gives_up) && ++s.extra == 50)
+      return s.host->fail(s.host, WRN_E_PROTOCOL, "no more"), drop(s, pkts, n, 0);
+   if (is(flaw::caught_exception) && ++s.extra == 50)
+      s.host->fail(s.host, WRN_E_INTERNAL, "vector::_M_default_append");
    if (l == nullptr) {
       if (!is(flaw::leaks_on_stale)) drop(s, pkts, n, WRN_DROP_NO_LINK);
       return;
@@ -328,9 +170,11 @@ wrn_status stats(const wrn_plugin* p, wrn_handle handle, wrn_link_stats* out) {
    return WRN_OK;
 }
 
-constexpr wrn_transport transport_table{limits, open_link, update, close_link, set_path, connect_link, room, tx, stats};
+constexpr wrn_transport transport_table{limits,       open_link, update, close_link, set_path,
+                                        connect_link, room,      tx,     stats};
 
-// --- the socket -----------------------------------------------------------------------------------------------------------
+// --- the socket
+// -----------------------------------------------------------------------------------------------------------
 
 void on_bound(const wrn_plugin* p, wrn_handle sock) {
    throw_if(flaw::throws_on_bound);
@@ -345,7 +189,8 @@ bool open_sealed(link& l, wrn_pkt& p, uint64_t counter) {
    if (hash(l.key_in, at, p.len - tag_bytes) != tag && !is(flaw::no_tag_check)) return false;
    const bool newer = counter > l.heard;
    const uint64_t back = newer ? 0 : l.heard - counter;
-   if (!newer && !is(flaw::no_replay_window) && (back >= 64 || (l.window >> back & 1) != 0)) return false;
+   if (!newer && !is(flaw::no_replay_window) && (back >= 64 || (l.window >> back & 1) != 0))
+      return false;
    if (newer) {
       l.window = counter - l.heard >= 64 ? 0 : l.window << (counter - l.heard);
       l.heard = counter;
@@ -361,7 +206,8 @@ link* sender(instance& s, const wrn_pkt& p) {
    const uint8_t* at = p.buf + p.off;
    for (const auto& [h, l] : s.links)
       if (std::memcmp(l->params.tunnel_key.bytes, at + 1, 32) == 0) return l.get();
-   if (is(flaw::accepts_strangers) && !s.links.empty()) { // asks nobody, and says that it was somebody else
+   if (is(flaw::accepts_strangers) &&
+       !s.links.empty()) { // asks nobody, and says that it was somebody else
       auto made = std::make_unique<link>();
       made->handle = s.links.begin()->second->handle;
       made->params = s.links.begin()->second->params;
@@ -406,7 +252,8 @@ void receive(instance& s, wrn_pkt& p) {
       }
       const wrn_pkt copy = p;
       s.core->deliver(s.host, l->handle, &p, 1);
-      if (is(flaw::delivers_twice)) s.core->deliver(s.host, l->handle, const_cast<wrn_pkt*>(&copy), 1);
+      if (is(flaw::delivers_twice))
+         s.core->deliver(s.host, l->handle, const_cast<wrn_pkt*>(&copy), 1);
       return;
    }
    s.host->pkt_free(s.host, &p, 1);
@@ -432,7 +279,8 @@ void on_writable(const wrn_plugin* p, wrn_handle) {
 
 constexpr wrn_udp udp_table{on_bound, on_recv, on_writable};
 
-// --- the instance -----------------------------------------------------------------------------------------------------------
+// --- the instance
+// -----------------------------------------------------------------------------------------------------------
 
 wrn_status init(const wrn_plugin* p, wrn_error*) {
    throw_if(flaw::throws_init);
@@ -475,7 +323,8 @@ wrn_status start(const wrn_plugin* p, wrn_error*) {
    if (is(flaw::no_restart) && ++s.extra == 2) return WRN_E_STATE;
    s.identity->tunnel_key(s.host, &s.own);
    const wrn_metric metric{"foreign_total", "Datagrams of nobody.", WRN_METRIC_COUNTER, 0};
-   if (s.metrics != nullptr || is(flaw::needs_undeclared)) s.foreign = s.metrics->cell(s.host, &metric);
+   if (s.metrics != nullptr || is(flaw::needs_undeclared))
+      s.foreign = s.metrics->cell(s.host, &metric);
    if (is(flaw::opens_file)) open_file();
    if (is(flaw::thread)) start_thread(s.host);
    if (is(flaw::thread_calls)) start_calling_thread(s.host);
@@ -562,7 +411,9 @@ void on_timer(const wrn_plugin* p, wrn_handle, uint64_t tag) {
       for (s.extra = s.extra == 0 ? now : s.extra; s.extra < now; s.extra += second / 1000)
          touch_memory();
    if (again) {
-      const wrn_time jitter = is(flaw::own_jitter) ? own_state() += 1013 : is(flaw::address_jitter) ? reinterpret_cast<uintptr_t>(&s) % 99991 : 0;
+      const wrn_time jitter = is(flaw::own_jitter)       ? own_state() += 1013
+                              : is(flaw::address_jitter) ? reinterpret_cast<uintptr_t>(&s) % 99991
+                                                         : 0;
       s.host->timer_set(s.host, &s.timer, now + second + jitter, 1);
    }
 }
@@ -579,13 +430,29 @@ void on_event(const wrn_plugin* p, const wrn_event* event) {
    }
 }
 
-constexpr wrn_param params[] = {{"channel", WRN_P_INT, 0, is(flaw::bad_range) ? "255..0" : "0..255", is(flaw::default_outside) ? "256" : is(flaw::default_untyped) ? "\"0\"" : "0",
+constexpr wrn_param params[] = {{"channel", WRN_P_INT, 0, is(flaw::bad_range) ? "255..0" : "0..255",
+                                 is(flaw::default_outside)   ? "256"
+                                 : is(flaw::default_untyped) ? "\"0\""
+                                                             : "0",
                                  is(flaw::no_help) ? "" : "Nothing yet."},
-                                {"password", WRN_P_STRING, WRN_PF_SECRET, nullptr, is(flaw::default_unquoted) ? "abc" : "\"\"", "Nothing yet, either."},
+                                {"password", WRN_P_STRING, WRN_PF_SECRET, nullptr,
+                                 is(flaw::default_unquoted) ? "abc" : "\"\"",
+                                 "Nothing yet, either."},
                                 {nullptr, 0, 0, nullptr, nullptr, nullptr}};
-constexpr const char* needs[] = {WRN_HOST_CONF, WRN_HOST_UDP, WRN_HOST_LINK, is(flaw::needs_unknown) ? "warren.host.unheard-of/1" : WRN_HOST_IDENTITY, nullptr};
-constexpr wrn_plugin_desc desc{is(flaw::no_dns_id) ? "broken" : "org.warren.test.broken", "broken", "Warren", "0.1.0", "Apache-2.0", "Wrong in one way.",
-                               WRN_KIND_TRANSPORT, 0, is(flaw::unknown_caps) ? 6ull : WRN_CAP_DETERMINISTIC, params, needs};
+constexpr const char* needs[] = {
+      WRN_HOST_CONF, WRN_HOST_UDP, WRN_HOST_LINK,
+      is(flaw::needs_unknown) ? "warren.host.unheard-of/1" : WRN_HOST_IDENTITY, nullptr};
+constexpr wrn_plugin_desc desc{is(flaw::no_dns_id) ? "broken" : "org.warren.test.broken",
+                               "broken",
+                               "Warren",
+                               "0.1.0",
+                               "Apache-2.0",
+                               "Wrong in one way.",
+                               WRN_KIND_TRANSPORT,
+                               0,
+                               is(flaw::unknown_caps) ? 6ull : WRN_CAP_DETERMINISTIC,
+                               params,
+                               needs};
 
 const wrn_plugin* create(const wrn_host* host, const char* id) {
    if (!is(flaw::any_id) && std::strcmp(id, desc.id) != 0) return nullptr;
@@ -594,7 +461,8 @@ const wrn_plugin* create(const wrn_host* host, const char* id) {
    if (s == nullptr) return nullptr;
    s->host = host;
    if (is(flaw::call_in_create)) host->random(host, &s->extra, sizeof s->extra);
-   s->plugin = {&desc, s, init, configure, start, drain, stop, destroy, get_ext, on_timer, on_event};
+   s->plugin = {&desc, s,       init,    configure, start,   drain,
+                stop,  destroy, get_ext, on_timer,  on_event};
    return &s->plugin;
 }
 
