@@ -153,7 +153,18 @@ enum class flaw {
    keeps_old,
    forgets_limit,
    asks_all,
-   only_names
+   only_names,
+   // routings and services
+   throws_on_neighbor,
+   keeps_lost,
+   never_forgets,
+   no_weight,
+   always_relays,
+   throws_on_member,
+   throws_on_request,
+   never_answers,
+   answers_twice,
+   no_json
 };
 
 #ifndef FLAW
