@@ -19,7 +19,7 @@ constexpr wrn_time second = 1'000'000'000;
 struct endpoint {
    std::string transport, host;
    uint16_t port = 0;
-   bool wanted = false;
+   bool wanted = false, dead = false;
    uint64_t question = 0;
    std::vector<wrn_addr> found;
 };
@@ -80,7 +80,7 @@ void ask(instance& s) {
          if (!e.wanted || e.question != 0) continue;
          if (s.resolver->resolve(s.host, {e.host.data(), e.host.size()}, e.port, ++s.questions) !=
              WRN_OK) {
-            if (is(flaw::forgets_limit)) e.wanted = false;
+            if (is(flaw::forgets_limit)) e.wanted = false, e.dead = true;
             return later(s);
          }
          e.wanted = false;
@@ -110,8 +110,8 @@ void on_unreachable(const wrn_plugin* p, wrn_handle peer) {
    const auto it = s.peers.find(peer);
    if (it == s.peers.end()) return;
    for (endpoint& e : it->second)
-      e.wanted =
-            e.found.empty() || e.host.find_first_not_of("0123456789.:abcdef") != std::string::npos;
+      e.wanted = !e.dead && (e.found.empty() ||
+                             e.host.find_first_not_of("0123456789.:abcdef") != std::string::npos);
    ask(s);
 }
 constexpr wrn_discovery table{on_peer, on_peer_gone, on_unreachable};
@@ -130,6 +130,7 @@ void on_resolved(const wrn_plugin* p, uint64_t question, wrn_status status, cons
       e.question = 0;
       if (status != WRN_OK) {
          e.wanted = true;
+         if (is(flaw::no_second_try)) e.wanted = false, e.dead = true;
          return later(s);
       }
       e.found.assign(addrs, addrs + n);
