@@ -98,6 +98,7 @@ void add_plugin_commands(CLI::App& root, command_context& c) {
       c.action = [&c] { return list(c); };
    });
    add_plugin_new_command(*command, c);
+   add_plugin_check_command(*command, c);
    add_plugin_call_command(*command, c);
    auto name = std::make_shared<std::string>();
    auto* one = command->add_subcommand("describe", "Show a plugin and the keys of its table");
