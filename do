@@ -24,6 +24,7 @@ usage() {
   bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
   bench boundary       what the plugin boundary costs per packet
   fuzz [SECONDS]       every fuzz target for that long (default 60)
+  abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
   format [--check]     clang-format on all sources
   lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
   package              build the Debian packages in build/package and look at them with lintian
@@ -138,6 +139,10 @@ fuzz)
          "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
    done
    say "nothing found"
+   ;;
+abi)
+   need g++ clang-14 python3
+   python3 tests/abi/golden.py --write
    ;;
 format)
    need clang-format-14
