@@ -22,7 +22,9 @@ usage() {
   test [--long]        build and run all tests; those with network namespaces need root or sudo. --long: the slow ones too
   build [PRESET]       build/PRESET (default release; dev, asan, tsan): bin/warren and lib/warren/plugins/*.so
   bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
+  bench boundary       what the plugin boundary costs per packet
   fuzz [SECONDS]       every fuzz target for that long (default 60)
+  abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
   format [--check]     clang-format on all sources
   lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
   package              build the Debian packages in build/package and look at them with lintian
@@ -117,7 +119,13 @@ bench)
    need "${net_packages[@]}"
    case "$what" in
    tunnel) as_root python3 tests/bench/tunnel.py "$@" ;;
-   *) say "there is no benchmark '$what'; there is: tunnel"; exit 2 ;;
+   boundary)
+      need libbenchmark-dev
+      cmake --preset release -DWARREN_BENCH=ON >/dev/null
+      cmake --build build/release --target bench_boundary
+      build/release/bin/bench_boundary --benchmark_repetitions=5 --benchmark_report_aggregates_only=true "$@"
+      ;;
+   *) say "there is no benchmark '$what'; there is: tunnel, boundary"; exit 2 ;;
    esac
    ;;
 fuzz)
@@ -131,6 +139,10 @@ fuzz)
          "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
    done
    say "nothing found"
+   ;;
+abi)
+   need g++ clang-14 python3
+   python3 tests/abi/golden.py --write
    ;;
 format)
    need clang-format-14

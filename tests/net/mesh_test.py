@@ -25,9 +25,9 @@ def line(lab, service=False):
     c.peer(a, by="id", endpoint=False)
     b.roles = ["relay"]
     for node in nodes:
-        node.plugins.append(("routing", {"plugin": os.path.join(TEMPLATES, "routing.so"), "my-plugin": {"interval": "1s"}}))
+        node.plugins.append(("routing", {"plugin": os.path.join(TEMPLATES, "routing-cpp.so"), "my-plugin": {"interval": "1s"}}))
         if service:
-            node.plugins.append(("service", {"plugin": os.path.join(TEMPLATES, "service.so")}))
+            node.plugins.append(("service", {"plugin": os.path.join(TEMPLATES, "service-cpp.so")}))
         node.up()
     poll("a reaches c through b", lambda: a.ping(c.address), 30)
     return nodes

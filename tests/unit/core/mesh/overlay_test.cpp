@@ -17,16 +17,14 @@ using support::mesh_world;
 struct overlay : ::testing::Test {
    mesh_world world{11};
 
-   mesh_node& add(bool relay, bool routing = true) {
+   mesh_node& add(bool relay, const std::string& module = MODULES "/routing-cpp.so") {
       mesh_node& n = world.add_node();
       n.settings.relay = relay;
-      if (routing) {
-         config::plugin_use use;
-         use.kind = WRN_KIND_ROUTING;
-         use.plugin = MODULES "/routing.so";
-         use.values.entries["interval"] = {int64_t{1'000'000'000}, {}};
-         n.settings.plugins.push_back(use);
-      }
+      config::plugin_use use;
+      use.kind = WRN_KIND_ROUTING;
+      use.plugin = module;
+      use.values.entries["interval"] = {int64_t{1'000'000'000}, {}};
+      n.settings.plugins.push_back(use);
       return n;
    }
    /// Both know each other by id; only neighbours know where the other is.
@@ -65,6 +63,18 @@ TEST_F(overlay, ends_of_a_line_talk_through_the_middle) {
    ASSERT_EQ(status.ways.size(), 1u);
    EXPECT_EQ(status.ways[0].destination, "node3");
    EXPECT_TRUE(status.ways[0].used);
+}
+
+TEST_F(overlay, the_template_in_c_finds_ways_of_two_links) {
+   const std::string module = MODULES "/routing-c.so";
+   mesh_node &a = add(false, module), &b = add(true, module), &c = add(false, module);
+   line({&a, &b, &c});
+   ASSERT_TRUE(reach(a, c, 1)) << a.peer(c).last_error;
+   ASSERT_TRUE(reach(c, a, 2));
+   EXPECT_EQ(a.peer(c).via, "node2");
+   b.stop();
+   world.run_ms(10'000);
+   EXPECT_TRUE(a.network->status().ways.empty() || a.peer(c).state != peer_state::up);
 }
 
 TEST_F(overlay, a_line_of_five_carries_packets_both_ways) {

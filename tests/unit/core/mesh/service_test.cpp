@@ -16,12 +16,15 @@ using ::testing::Not;
 struct service : ::testing::Test {
    mesh_world world{21};
 
-   mesh_node& add() {
+   mesh_node& add(const std::string& lang = "cpp") {
       mesh_node& n = world.add_node();
       config::plugin_use use;
       use.kind = WRN_KIND_SERVICE;
-      use.plugin = MODULES "/service.so";
-      use.values.entries["keep"] = {int64_t{100}, {}};
+      use.plugin = MODULES "/service-" + lang + ".so";
+      if (lang == "cpp")
+         use.values.entries["keep"] = {int64_t{100}, {}};
+      else
+         use.values.entries["greeting"] = {std::string("hello"), {}};
       n.settings.plugins.push_back(use);
       return n;
    }
@@ -94,6 +97,17 @@ TEST_F(service, a_peer_without_the_plugin_drops_its_messages_and_counts_them) {
    world.run_ms(1000);
    EXPECT_GE(b.drops("unknown_frame"), 1u);
    EXPECT_THAT(notes(a), HasSubstr("this node"));
+}
+
+TEST_F(service, the_template_in_c_greets_and_counts) {
+   mesh_node &a = add("c"), &b = add("c");
+   world.connect_all(true);
+   ASSERT_TRUE(a.apply());
+   ASSERT_TRUE(b.apply());
+   a.send(b, 1);
+   ASSERT_TRUE(world.until([&] { return notes(a).find("\"hellos\":1") != std::string::npos; }, 10));
+   EXPECT_THAT(notes(a), HasSubstr(R"({"members":[{"name":"node2","up":true,"direct":true)"));
+   EXPECT_EQ(ask(a, "POST", "/")->status, 404u);
 }
 
 TEST_F(service, members_known_only_by_tunnel_key_hear_nothing) {
