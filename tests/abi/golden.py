@@ -191,8 +191,8 @@ def printed_by(command, source, suffix, include, folder):
 def layout(root):
     include = os.path.join(root, "sdk/include")
     source = program(Headers(include))
-    compilers = [(c, s, x) for c, s, x in (("gcc", "c11", ".c"), ("clang", "c11", ".c"), ("clang-14", "c11", ".c"), ("g++", "c++20", ".cpp"))
-                 if shutil.which(c)]
+    known = (("gcc", "c11", ".c"), ("clang", "c11", ".c"), ("clang-14", "c11", ".c"), ("g++", "c++20", ".cpp"))
+    compilers = [(c, s, x) for c, s, x in known if shutil.which(c)]
     if not compilers:
         print("no compiler by the name of gcc, clang or g++")
         sys.exit(SKIPPED)
