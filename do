@@ -24,6 +24,7 @@ usage() {
   bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
   fuzz [SECONDS]       every fuzz target for that long (default 60)
   abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
+  reference            write docs/reference anew from what the plugins declare
   format [--check]     clang-format on all sources
   lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
   package              build the Debian packages in build/package and look at them with lintian
@@ -136,6 +137,11 @@ fuzz)
 abi)
    need g++ clang-14 python3
    python3 tests/abi/golden.py --write
+   ;;
+reference)
+   build release
+   need python3
+   python3 tests/reference/reference.py build/release/bin/warren --write
    ;;
 format)
    need clang-format-14
