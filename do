@@ -25,6 +25,7 @@ usage() {
   bench boundary       what the plugin boundary costs per packet
   fuzz [SECONDS]       every fuzz target for that long (default 60)
   abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
+  reference            write docs/reference anew from what the plugins declare
   format [--check]     clang-format on all sources
   lint                 format check, style rules, clang-tidy on what changed since main (all: lint --all)
   package              build the Debian packages in build/package and look at them with lintian
@@ -94,6 +95,7 @@ demo)
    ;;
 test)
    build release
+   cmake --build --preset release --target broken_modules -- ${JOBS:+-j"$JOBS"}
    need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
    if [ "${1:-}" = --long ]; then
       need "${package_packages[@]}" debootstrap
@@ -143,6 +145,11 @@ fuzz)
 abi)
    need g++ clang-14 python3
    python3 tests/abi/golden.py --write
+   ;;
+reference)
+   build release
+   need python3
+   python3 tests/reference/reference.py build/release/bin/warren --write
    ;;
 format)
    need clang-format-14

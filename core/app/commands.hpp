@@ -5,6 +5,7 @@
 #include "core/app/exit_codes.hpp"
 #include "core/app/table.hpp"
 #include "core/config/load.hpp"
+#include "core/control/backend.hpp"
 #include "core/plugin/module.hpp"
 
 #include <boost/json/value.hpp>
@@ -59,6 +60,7 @@ struct configuration {
 std::unique_ptr<configuration> load_configuration(const command_context& c);
 /// The plugins of all folders; mistakes in warren.toml are for others to report.
 void scan_plugins(const command_context& c, plugin::registry& plugins);
+control::plugin_info plugin_info_of(const plugin::found_plugin& p);
 config::schemas schemas_of(plugin::registry& plugins);
 /// Every mistake as file:line:column on stderr; exit_usage.
 int refuse_mistakes(const command_context& c, const std::vector<config::config_error>& mistakes);
@@ -87,11 +89,12 @@ void add_ping_command(CLI::App& root, command_context& c);
 void add_key_commands(CLI::App& root, command_context& c);
 void add_config_commands(CLI::App& root, command_context& c);
 void add_plugin_commands(CLI::App& root, command_context& c);
-void add_plugin_new_command(CLI::App& plugin, command_context& c);   // plugin new
-void add_plugin_call_command(CLI::App& plugin, command_context& c);  // plugin call
-void add_plugin_check_command(CLI::App& plugin, command_context& c); // plugin check
-void add_route_commands(CLI::App& root, command_context& c);         // route list
-void add_wg_quick_commands(CLI::App& root, command_context& c);      // import, export
-void add_help_commands(CLI::App& root, command_context& c);          // help, completion, version
+void add_plugin_new_command(CLI::App& plugin, command_context& c);      // plugin new
+void add_plugin_describe_command(CLI::App& plugin, command_context& c); // plugin describe
+void add_plugin_call_command(CLI::App& plugin, command_context& c);     // plugin call
+void add_plugin_check_command(CLI::App& plugin, command_context& c);    // plugin check
+void add_route_commands(CLI::App& root, command_context& c);            // route list
+void add_wg_quick_commands(CLI::App& root, command_context& c);         // import, export
+void add_help_commands(CLI::App& root, command_context& c);             // help, completion, version
 
 } // namespace warren::app

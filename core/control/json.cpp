@@ -121,7 +121,7 @@ json::value to_json(const mesh::network_status& s) {
    for (const auto& i : s.instances) {
       json::object metrics;
       for (const auto& m : i.metrics)
-         metrics[m.name] = m.value;
+         metrics[m.what->name] = m.value;
       instances.push_back(json::object{{"plugin", i.plugin},
                                        {"kind", i.kind},
                                        {"version", i.version},
@@ -196,10 +196,21 @@ json::value to_json(const plugin_info& p) {
             {"secret", (q->flags & WRN_PF_SECRET) != 0},
             {"help", q->help}});
    }
-   return json::object{{"name", p.name},       {"kind", p.kind},
-                       {"id", p.id},           {"version", p.version},
-                       {"license", p.license}, {"summary", p.summary},
-                       {"module", p.module},   {"params", std::move(params)}};
+   json::array metrics;
+   for (const wrn_metric* m = p.desc != nullptr ? p.desc->metrics : nullptr;
+        m != nullptr && m->name != nullptr; m++)
+      metrics.push_back(json::object{{"name", m->name},
+                                     {"type", m->type == WRN_METRIC_GAUGE ? "gauge" : "counter"},
+                                     {"help", m->help}});
+   return json::object{{"name", p.name},
+                       {"kind", p.kind},
+                       {"id", p.id},
+                       {"version", p.version},
+                       {"license", p.license},
+                       {"summary", p.summary},
+                       {"module", p.module},
+                       {"params", std::move(params)},
+                       {"metrics", std::move(metrics)}};
 }
 
 } // namespace warren::control

@@ -233,12 +233,12 @@ struct host_tables {
    // --- host/metrics.h --------------------------------------------------------------------------
    static uint64_t* WRN_CALL cell(const wrn_host* host, const wrn_metric* metric) {
       instance& me = self(host);
-      for (auto& known : me.metrics_)
-         if (known.name == metric->name) return &known.value;
-      if (me.metrics_.size() >= limits::metrics_per_plugin_max) return &me.overflow_metric_.value;
-      me.metrics_.push_back(
-            {metric->name, metric->help != nullptr ? metric->help : "", metric->type});
-      return &me.metrics_.back().value;
+      const std::string_view name = metric->name != nullptr ? metric->name : "";
+      for (auto& declared : me.metrics_)
+         if (declared.what->name == name) return &declared.value;
+      const wrn_kv which{"metric", WRN_KV_STR, 0, {.s = {name.data(), name.size()}}};
+      log(host, WRN_LOG_WARN, "metric_undeclared", &which, 1);
+      return &me.undeclared_metric_;
    }
 
    // --- host/resolve.h --------------------------------------------------------------------------

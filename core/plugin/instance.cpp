@@ -18,6 +18,8 @@ instance::instance(const found_plugin& what, const config::plugin_use& use, std:
     : what_(what), use_(use), network_(std::move(network)), shard_(shard),
       configuring_identity_(&identity), alive_(std::make_shared<int>(0)) {
    host_ = make_host(*this);
+   for (const wrn_metric* m = desc().metrics; m != nullptr && m->name != nullptr; m++)
+      metrics_.push_back({m});
 }
 
 base::result<std::unique_ptr<instance>> instance::create(const found_plugin& what,
@@ -173,7 +175,7 @@ std::vector<metric_value> instance::metrics() const {
    std::vector<metric_value> values;
    for (const metric_cell& cell : metrics_)
       values.push_back(
-            {cell.name, cell.help, cell.type,
+            {cell.what,
              std::atomic_ref(const_cast<uint64_t&>(cell.value)).load(std::memory_order_relaxed)});
    return values;
 }

@@ -23,7 +23,6 @@
 #include "warren/host/sign.h"
 #include "warren/host/udp.h"
 
-#include <deque>
 #include <functional>
 #include <mutex>
 #include <unordered_map>
@@ -68,8 +67,7 @@ class host_port {
 
 /// A metric cell as the control API shows it.
 struct metric_value {
-   std::string name, help;
-   uint32_t type = WRN_METRIC_COUNTER;
+   const wrn_metric* what; // static data of the module
    uint64_t value = 0;
 };
 
@@ -119,8 +117,7 @@ class instance final : public io::timer_sink {
       uint64_t suppressed = 0;
    };
    struct metric_cell {
-      std::string name, help;
-      uint32_t type;
+      const wrn_metric* what;
       uint64_t value = 0;
    };
 
@@ -138,9 +135,9 @@ class instance final : public io::timer_sink {
    std::unordered_map<uint64_t, uint64_t> timers_; // handle of the shard -> tag
    streams streams_{*this};
    uint32_t lookups_ = 0;
-   std::shared_ptr<int> alive_; // resolver callbacks stop when it goes
-   std::deque<metric_cell> metrics_;
-   metric_cell overflow_metric_{"overflow", "metrics beyond the limit", WRN_METRIC_COUNTER, 0};
+   std::shared_ptr<int> alive_;       // resolver callbacks stop when it goes
+   std::vector<metric_cell> metrics_; // all that are declared; never grows
+   uint64_t undeclared_metric_ = 0;   // shown to nobody
    mutable std::mutex log_mutex_;
    std::unordered_map<std::string, log_budget> log_budgets_;
 };

@@ -1,4 +1,6 @@
 #include "core/plugin/module.hpp"
+
+#include "core/base/limits.hpp"
 #include "core/config/load.hpp"
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 #include <fstream>
 #include <link.h>
 #include <map>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +89,22 @@ base::result<void> check_description(const wrn_plugin_desc* d, const std::string
    for (const wrn_param* p = d->params; p != nullptr && p->name != nullptr; p++)
       if (p->type < WRN_P_BOOL || p->type > WRN_P_STRINGS || p->help == nullptr)
          return bad(std::string("declares key '") + p->name + "' without type or help");
+   std::set<std::string_view> metrics;
+   for (const wrn_metric* m = d->metrics; m != nullptr && m->name != nullptr; m++) {
+      const std::string_view metric = m->name;
+      if (metrics.size() >= base::limits::metrics_per_plugin_max)
+         return bad("declares more than " + std::to_string(base::limits::metrics_per_plugin_max) +
+                    " metrics");
+      if (m->help == nullptr || (m->type != WRN_METRIC_COUNTER && m->type != WRN_METRIC_GAUGE))
+         return bad(std::string("declares metric '") + m->name + "' without type or help");
+      if (metric.empty() || !std::all_of(metric.begin(), metric.end(), [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+          }))
+         return bad(std::string("declares metric '") + m->name +
+                    "' with other characters than a-z, 0-9 and '_'");
+      if (!metrics.insert(metric).second)
+         return bad(std::string("declares metric '") + m->name + "' twice");
+   }
    return {};
 }
 

@@ -38,7 +38,8 @@ static const wrn_plugin_desc description = {"org.warren.example.bare",
                                             0,
                                             WRN_CAP_DETERMINISTIC,
                                             NULL,
-                                            needs};
+                                            needs,
+                                            NULL};
 
 static instance* self(const wrn_plugin* plugin) { return (instance*)plugin->data; }
 

@@ -192,7 +192,7 @@ def layout(root):
     include = os.path.join(root, "sdk/include")
     source = program(Headers(include))
     known = (("gcc", "c11", ".c"), ("clang", "c11", ".c"), ("clang-14", "c11", ".c"), ("g++", "c++20", ".cpp"))
-    compilers = [(c, s, x) for c, s, x in known if shutil.which(c)]
+    compilers = [(compiler, standard, suffix) for compiler, standard, suffix in known if shutil.which(compiler)]
     if not compilers:
         print("no compiler by the name of gcc, clang or g++")
         sys.exit(SKIPPED)
@@ -233,7 +233,7 @@ def main():
     print(difference(before, now, GOLDEN, "the headers now"))
     print("\nThe plugin ABI has changed.")
     if same_minor:
-        print("Unless this minor has yet to be released, WRN_ABI_MINOR in sdk/include/warren/base.h must rise: docs/compatibility.md")
+        print("Unless this minor is still to be released, WRN_ABI_MINOR in base.h must rise: docs/compatibility.md")
     if not arguments.write:
         print("'./do abi' writes the change down; CHANGELOG.md says it to plugin authors.")
         sys.exit(1)

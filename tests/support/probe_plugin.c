@@ -17,6 +17,10 @@ static const wrn_param params[] = {
       {"list", WRN_P_STRINGS, 0, NULL, NULL, "Texts."},
       {NULL, 0, 0, NULL, NULL, NULL}};
 
+static const wrn_metric metrics[] = {{"a_total", "A counter.", WRN_METRIC_COUNTER, 0},
+                                     {"level", "A gauge.", WRN_METRIC_GAUGE, 0},
+                                     {NULL, NULL, 0, 0}};
+
 const wrn_plugin_desc probe_transport_desc = {"org.warren.test.probe-transport",
                                               "probe",
                                               "Warren",
@@ -27,7 +31,8 @@ const wrn_plugin_desc probe_transport_desc = {"org.warren.test.probe-transport",
                                               0,
                                               WRN_CAP_DETERMINISTIC,
                                               params,
-                                              NULL};
+                                              NULL,
+                                              metrics};
 const wrn_plugin_desc probe_discovery_desc = {"org.warren.test.probe-discovery",
                                               "probe",
                                               "Warren",
@@ -38,7 +43,8 @@ const wrn_plugin_desc probe_discovery_desc = {"org.warren.test.probe-discovery",
                                               0,
                                               WRN_CAP_DETERMINISTIC,
                                               params,
-                                              NULL};
+                                              NULL,
+                                              metrics};
 
 static probe* self(const wrn_plugin* plugin) { return (probe*)plugin->data; }
 

@@ -67,6 +67,7 @@ pub struct Desc {
     pub caps: u64,
     pub params: *const c_void,
     pub needs: *const *const c_char,
+    pub metrics: *const c_void,
 }
 
 #[repr(C)]

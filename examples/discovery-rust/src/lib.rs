@@ -29,6 +29,7 @@ static DESC: Desc = Desc {
     caps: CAP_DETERMINISTIC,
     params: null(),
     needs: &NEEDS.0 as *const *const c_char,
+    metrics: null(),
 };
 
 /// The table first: the host's pointer to it is our pointer to all.

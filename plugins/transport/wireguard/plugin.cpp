@@ -91,6 +91,11 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
    static constexpr std::array options{sdk::option::choice(
          "aead", "auto|ipsec-mb|openssl|libsodium", "\"auto\"",
          "Which library seals packets; auto measures them at start and takes the fastest.")};
+   static constexpr std::array metrics{
+         sdk::metric::counter("handshake_initiations_total", "Handshake initiations sent."),
+         sdk::metric::counter("handshake_responses_total", "Handshake responses sent."),
+         sdk::metric::counter("cookie_replies_total", "Cookie replies sent under load."),
+         sdk::metric::counter("keepalives_total", "Keepalives sent.")};
    static constexpr wrn_transport_limits limits{WRN_TF_ROAMS_REMOTE, seal_headroom, seal_tailroom,
                                                 data_overhead};
 
@@ -109,11 +114,10 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
    }
 
    void on_start() {
-      initiations_ =
-            warren().make_counter("handshake_initiations_total", "Handshake initiations sent.");
-      responses_ = warren().make_counter("handshake_responses_total", "Handshake responses sent.");
-      cookies_ = warren().make_counter("cookie_replies_total", "Cookie replies sent under load.");
-      keepalives_ = warren().make_counter("keepalives_total", "Keepalives sent.");
+      initiations_ = warren().make_counter("handshake_initiations_total");
+      responses_ = warren().make_counter("handshake_responses_total");
+      cookies_ = warren().make_counter("cookie_replies_total");
+      keepalives_ = warren().make_counter("keepalives_total");
       take_identity();
    }
 

@@ -24,6 +24,16 @@ enum { WRN_KIND_TRANSPORT = 1, WRN_KIND_DISCOVERY, WRN_KIND_ROUTING, WRN_KIND_SE
 #define WRN_CAP_DETERMINISTIC                                                                      \
    (1ull << 0) /* time, chance and I/O through the host only: may run in a simulation */
 
+/* A number that the plugin keeps and the host shows (host/metrics.h). */
+enum { WRN_METRIC_COUNTER = 1, WRN_METRIC_GAUGE = 2 };
+typedef struct wrn_metric {
+   const char* name; /* bare: "handshakes_total", of a-z, 0-9 and '_'; the host adds network and
+                        instance. NULL ends the table */
+   const char* help; /* one sentence for the reference page */
+   uint32_t type;    /* WRN_METRIC_* */
+   uint32_t reserved;
+} wrn_metric;
+
 /* Static data of the module, readable without an instance. */
 typedef struct wrn_plugin_desc {
    const char* id;   /* "org.warren.wireguard"; reverse DNS, the same for ever */
@@ -38,6 +48,7 @@ typedef struct wrn_plugin_desc {
    const wrn_param* params; /* ends with name == NULL; NULL = no keys */
    const char* const*
          needs; /* host tables without which create() is not tried; ends with NULL; NULL = none */
+   const wrn_metric* metrics; /* at most 256; ends with name == NULL; NULL = none */
 } wrn_plugin_desc;
 
 struct wrn_plugin {

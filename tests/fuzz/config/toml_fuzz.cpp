@@ -22,11 +22,11 @@ constexpr wrn_param keys[] = {
       {"token", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "What."},
       {nullptr, 0, 0, nullptr, nullptr, nullptr}};
 constexpr wrn_plugin_desc wireguard{
-      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr};
-constexpr wrn_plugin_desc quic{"q", "quic", "v",  "1",    "MIT", "s", WRN_KIND_TRANSPORT,
-                               0,   0,      keys, nullptr};
-constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
-                                0,   0,        nullptr, nullptr};
+      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr, nullptr};
+constexpr wrn_plugin_desc quic{"q", "quic", "v",  "1",     "MIT",  "s", WRN_KIND_TRANSPORT,
+                               0,   0,      keys, nullptr, nullptr};
+constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",     "MIT",  "s", WRN_KIND_DISCOVERY,
+                                0,   0,        nullptr, nullptr, nullptr};
 
 config::schemas known() {
    config::schemas s;

@@ -11,9 +11,9 @@ namespace {
 namespace config = warren::config;
 
 constexpr wrn_plugin_desc wireguard{
-      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr};
-constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
-                                0,   0,        nullptr, nullptr};
+      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr, nullptr};
+constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",     "MIT",  "s", WRN_KIND_DISCOVERY,
+                                0,   0,        nullptr, nullptr, nullptr};
 
 config::schemas known() {
    config::schemas s;

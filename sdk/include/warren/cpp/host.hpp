@@ -122,9 +122,10 @@ class host {
    }
    void fail(wrn_status status, const char* why) const { raw_->fail(raw_, status, why); }
 
-   counter make_counter(const char* name, const char* help) const {
+   /// One of the plugin's `metrics`, by its name.
+   counter make_counter(const char* name) const {
       counter c;
-      const wrn_metric metric{name, help, WRN_METRIC_COUNTER, 0};
+      const wrn_metric metric{name, nullptr, 0, 0};
       if (const auto* table = get<wrn_host_metrics>(WRN_HOST_METRICS))
          c.cell_ = table->cell(raw_, &metric);
       return c;

@@ -63,18 +63,21 @@ template <class Self> class plugin_base {
       static_assert(has_info<Self>,
                     "a plugin has a member 'static constexpr warren::sdk::info about{…}'");
       static const auto params = [] {
-         if constexpr (requires { Self::options; }) {
-            std::array<wrn_param, std::size(Self::options) + 1> all{};
-            std::copy(std::begin(Self::options), std::end(Self::options), all.begin());
-            return all;
-         } else {
+         if constexpr (requires { Self::options; })
+            return ended(Self::options);
+         else
             return std::array<wrn_param, 1>{};
-         }
+      }();
+      static const auto all_metrics = [] {
+         if constexpr (requires { Self::metrics; })
+            return ended(Self::metrics);
+         else
+            return std::array<wrn_metric, 1>{};
       }();
       static const wrn_plugin_desc d{
             Self::about.id,      Self::about.name,    Self::about.vendor, Self::about.version,
             Self::about.license, Self::about.summary, Self::kind,         0,
-            Self::about.caps,    params.data(),       Self::needs};
+            Self::about.caps,    params.data(),       Self::needs,        all_metrics.data()};
       return d;
    }
 
@@ -119,6 +122,18 @@ template <class Self> class plugin_base {
    plugin_base() = default;
 
  private:
+   /// The table with the empty entry that ends it in C.
+   template <class Entry, size_t N> static auto ended(const Entry (&table)[N]) {
+      return ended(std::span<const Entry, N>(table));
+   }
+   template <class Entry, size_t N> static auto ended(const std::array<Entry, N>& table) {
+      return ended(std::span<const Entry, N>(table));
+   }
+   template <class Entry, size_t N> static auto ended(std::span<const Entry, N> table) {
+      std::array<Entry, N + 1> all{};
+      std::copy(table.begin(), table.end(), all.begin());
+      return all;
+   }
    static wrn_status configure_thunk(const wrn_plugin* plugin, const wrn_conf* conf,
                                      wrn_error* error) noexcept {
       Self& self = of(plugin);

@@ -66,6 +66,16 @@ constexpr wrn_param required(wrn_param p) {
 constexpr wrn_param secret(wrn_param p) { return p.flags |= WRN_PF_SECRET, p; }
 } // namespace option
 
+/// One number that the plugin keeps, for `static constexpr std::array metrics`.
+namespace metric {
+constexpr wrn_metric counter(const char* name, const char* help) {
+   return {name, help, WRN_METRIC_COUNTER, 0};
+}
+constexpr wrn_metric gauge(const char* name, const char* help) {
+   return {name, help, WRN_METRIC_GAUGE, 0};
+}
+} // namespace metric
+
 /// Packets in order. Whoever is handed one by value of `batch&&` or in on_send/on_datagrams owns
 /// the packets.
 using batch = std::span<wrn_pkt>;

@@ -34,13 +34,13 @@ class my_plugin_transport final
                                     .summary = "Carries packets over TCP without protection."};
    static constexpr wrn_param options[] = {sdk::option::integer(
          "channel", "0..255", "0", "Connections of other channels are closed.")};
+   static constexpr wrn_metric metrics[] = {
+         sdk::metric::counter("foreign_total", "Connections that were not ours.")};
    // Flags, headroom, tailroom, overhead on the wire.
    static constexpr wrn_transport_limits limits{WRN_TF_PLAINTEXT, header_bytes, 0, header_bytes};
 
    void configure(const sdk::config& c) { channel_ = static_cast<uint8_t>(c.integer("channel")); }
-   void on_start() {
-      foreign_ = warren().make_counter("foreign_total", "Connections that were not ours.");
-   }
+   void on_start() { foreign_ = warren().make_counter("foreign_total"); }
 
    // Dialled or accepted: say who we are.
    void on_connected(connection& c) {

@@ -50,7 +50,8 @@ static const wrn_plugin_desc description = {"org.example.my-plugin",
                                             0,
                                             WRN_CAP_DETERMINISTIC,
                                             params,
-                                            needs};
+                                            needs,
+                                            NULL};
 
 static instance* self(const wrn_plugin* plugin) { return (instance*)plugin->data; }
 

@@ -23,6 +23,8 @@ class my_plugin_transport final : public sdk::transport<my_plugin_transport> {
                                     .summary = "Carries packets over UDP without protection."};
    static constexpr wrn_param options[] = {sdk::option::integer(
          "channel", "0..255", "0", "Datagrams of other channels are dropped.")};
+   static constexpr wrn_metric metrics[] = {
+         sdk::metric::counter("foreign_total", "Datagrams of other channels.")};
    // Flags, headroom, tailroom, overhead on the wire.
    static constexpr wrn_transport_limits limits{WRN_TF_PLAINTEXT | WRN_TF_ROAMS_REMOTE,
                                                 header_bytes, 0, header_bytes};
@@ -30,7 +32,7 @@ class my_plugin_transport final : public sdk::transport<my_plugin_transport> {
    void configure(const sdk::config& c) { channel_ = static_cast<uint8_t>(c.integer("channel")); }
    void on_start() {
       own_tag_ = tag_of(warren().tunnel_key());
-      foreign_ = warren().make_counter("foreign_total", "Datagrams of other channels.");
+      foreign_ = warren().make_counter("foreign_total");
    }
    void on_stop() { by_tag_.clear(); }
    void on_event(const wrn_event& e) {

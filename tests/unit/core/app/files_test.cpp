@@ -125,6 +125,22 @@ TEST_F(files, plugins_are_listed_and_described_with_their_keys) {
    EXPECT_NE(std::find(names.begin(), names.end(), "wireguard"), names.end());
    ASSERT_EQ(run_here({"plugin", "describe", "wireguard"}), exit_ok);
    EXPECT_NE(out.find("[transport.wireguard]\n"), std::string::npos) << out;
+   EXPECT_NE(out.find("handshake_initiations_total"), std::string::npos) << out;
+   ASSERT_EQ(run_here({"plugin", "describe", "wireguard", "--format", "toml"}), exit_ok);
+   EXPECT_NE(out.find("\n[[transport]]\nplugin = \"wireguard\"\n\n[transport.wireguard]\n"),
+             std::string::npos)
+         << out;
+   EXPECT_NE(out.find("\naead = \"auto\"\n"), std::string::npos) << out;
+   ASSERT_EQ(run_here({"plugin", "describe", "wireguard", "--format", "markdown"}), exit_ok);
+   EXPECT_TRUE(out.starts_with("# wireguard (transport)\n\n")) << out;
+   EXPECT_NE(out.find("| `aead` | enum | `auto\\|ipsec-mb"), std::string::npos) << out;
+   EXPECT_NE(out.find("| `keepalives_total` | counter | Keepalives sent. |\n"), std::string::npos);
+   ASSERT_EQ(run_here({"plugin", "describe", "wireguard", "--format", "json"}), exit_ok);
+   EXPECT_EQ(json::parse(out).at("metrics").as_array().size(), 4u);
+   const std::string as_json = out;
+   ASSERT_EQ(run_here({"plugin", "describe", "wireguard", "--json"}), exit_ok);
+   EXPECT_EQ(out, as_json);
+   EXPECT_EQ(run_here({"plugin", "describe", "wireguard", "--format", "xml"}), exit_usage);
    EXPECT_EQ(run_here({"plugin", "describe", "nope"}), exit_not_found);
    EXPECT_NE(err.find("wireguard"), std::string::npos);
 }

@@ -20,13 +20,14 @@ constexpr wrn_param quic_params[] = {
       {"alpn", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "The protocol name."},
       {nullptr, 0, 0, nullptr, nullptr, nullptr}};
 constexpr wrn_plugin_desc wireguard{
-      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, wireguard_params, nullptr};
-constexpr wrn_plugin_desc quic{"q", "quic", "v",         "1",    "MIT", "s", WRN_KIND_TRANSPORT,
-                               0,   0,      quic_params, nullptr};
-constexpr wrn_plugin_desc foreign{"f", "foreign", "v",     "1",    "MIT", "s", WRN_KIND_TRANSPORT,
-                                  0,   0,         nullptr, nullptr};
-constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
-                                0,   0,        nullptr, nullptr};
+      "w", "wireguard",      "v",     "1",    "MIT", "s", WRN_KIND_TRANSPORT, 0,
+      0,   wireguard_params, nullptr, nullptr};
+constexpr wrn_plugin_desc quic{"q", "quic", "v",         "1",     "MIT",  "s", WRN_KIND_TRANSPORT,
+                               0,   0,      quic_params, nullptr, nullptr};
+constexpr wrn_plugin_desc foreign{"f", "foreign", "v",     "1",     "MIT",  "s", WRN_KIND_TRANSPORT,
+                                  0,   0,         nullptr, nullptr, nullptr};
+constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",     "MIT",  "s", WRN_KIND_DISCOVERY,
+                                0,   0,        nullptr, nullptr, nullptr};
 
 schemas known() {
    schemas s;

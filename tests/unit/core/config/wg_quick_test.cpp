@@ -13,9 +13,9 @@ const std::string key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
 const std::string secret = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
 
 constexpr wrn_plugin_desc wireguard{
-      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr};
-constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",    "MIT", "s", WRN_KIND_DISCOVERY,
-                                0,   0,        nullptr, nullptr};
+      "w", "wireguard", "v", "1", "MIT", "s", WRN_KIND_TRANSPORT, 0, 0, nullptr, nullptr, nullptr};
+constexpr wrn_plugin_desc fixed{"s", "static", "v",     "1",     "MIT",  "s", WRN_KIND_DISCOVERY,
+                                0,   0,        nullptr, nullptr, nullptr};
 
 schemas known() {
    schemas s;

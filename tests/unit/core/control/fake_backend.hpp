@@ -28,7 +28,8 @@ inline mesh::network_status sample_network(const std::string& name) {
    i.version = "1";
    i.module = "/x.so";
    i.state = "active";
-   i.metrics.push_back({"handshakes", "How many.", WRN_METRIC_COUNTER, 3});
+   static constexpr wrn_metric handshakes{"handshakes", "How many.", WRN_METRIC_COUNTER, 0};
+   i.metrics.push_back({&handshakes, 3});
    s.instances.push_back(i);
    mesh::peer_status p;
    p.name = "nas";

@@ -19,8 +19,8 @@ constexpr wrn_param params[] = {
       {"aead", WRN_P_ENUM, 0, "auto|openssl", "\"auto\"", "Which."},
       {"name", WRN_P_STRING, WRN_PF_REQUIRED, nullptr, nullptr, "Needed."},
       {nullptr, 0, 0, nullptr, nullptr, nullptr}};
-constexpr wrn_plugin_desc desc{"id", "w", "v",    "1",    "MIT", "s", WRN_KIND_TRANSPORT,
-                               0,    0,   params, nullptr};
+constexpr wrn_plugin_desc desc{"id", "w", "v",    "1",     "MIT",  "s", WRN_KIND_TRANSPORT,
+                               0,    0,   params, nullptr, nullptr};
 
 const json::value& document() {
    static const json::value parsed = json::parse(openapi_document());

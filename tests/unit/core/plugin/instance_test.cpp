@@ -343,28 +343,30 @@ TEST_F(plugin_instance, packets_given_to_a_host_that_does_not_listen_are_freed) 
          << "larger than any memory of a packet";
 }
 
-TEST_F(plugin_instance, metric_cells_are_shared_by_name_bounded_and_readable) {
+TEST_F(plugin_instance, metric_cells_are_those_declared) {
    const probe& p = start();
-   const wrn_metric first{"a_total", "help", WRN_METRIC_COUNTER, 0};
-   uint64_t* cell = p.metrics->cell(p.host, &first);
-   *cell = 5;
-   EXPECT_EQ(p.metrics->cell(p.host, &first), cell);
-   std::string name;
-   uint64_t* beyond = nullptr;
-   for (size_t i = 0; i < limits::metrics_per_plugin_max + 20; i++) {
-      name = "m" + std::to_string(i);
-      const wrn_metric m{name.c_str(), nullptr, WRN_METRIC_GAUGE, 0};
-      uint64_t* const got = p.metrics->cell(p.host, &m);
-      ASSERT_NE(got, nullptr);
-      if (i >= limits::metrics_per_plugin_max) {
-         EXPECT_TRUE(beyond == nullptr || got == beyond);
-         beyond = got;
-      }
-   }
+   const auto cell = [&](const char* name) {
+      const wrn_metric m{name, nullptr, 0, 0};
+      return p.metrics->cell(p.host, &m);
+   };
+   uint64_t* const first = cell("a_total");
+   *first = 5;
+   EXPECT_EQ(cell("a_total"), first);
+   EXPECT_NE(cell("level"), first);
+   testing::internal::CaptureStderr();
+   uint64_t* const undeclared = cell("surprise_total");
+   const std::string said = testing::internal::GetCapturedStderr();
+   EXPECT_NE(said.find("metric_undeclared"), std::string::npos) << said;
+   EXPECT_NE(said.find("surprise_total"), std::string::npos) << said;
+   ASSERT_NE(undeclared, nullptr);
+   *undeclared = 7;
+   EXPECT_EQ(cell("another_total"), undeclared);
    const auto shown = it->metrics();
-   EXPECT_EQ(shown.size(), limits::metrics_per_plugin_max);
-   EXPECT_EQ(shown.front().name, "a_total");
-   EXPECT_EQ(shown.front().value, 5u);
+   ASSERT_EQ(shown.size(), 2u) << "those declared, asked for or not, and no other";
+   EXPECT_STREQ(shown[0].what->name, "a_total");
+   EXPECT_EQ(shown[0].value, 5u);
+   EXPECT_STREQ(shown[1].what->name, "level");
+   EXPECT_EQ(shown[1].value, 0u);
 }
 
 TEST_F(plugin_instance, log_is_limited_per_event_and_second) {

@@ -66,6 +66,13 @@ TEST(module, incomplete_descriptions_are_refused) {
    expect_refused(variant("no_help"), base::errc::invalid, "'key'");
 }
 
+TEST(module, metrics_are_declared_well_or_refused) {
+   expect_refused(variant("metric_no_help"), base::errc::invalid, "metric 'a' without");
+   expect_refused(variant("metric_bad_type"), base::errc::invalid, "metric 'a' without");
+   expect_refused(variant("metric_bad_name"), base::errc::invalid, "metric 'a b' with other");
+   expect_refused(variant("metric_twice"), base::errc::invalid, "metric 'a' twice");
+}
+
 TEST(module, counts_that_lie_are_refused) {
    expect_refused(variant("count_zero"), base::errc::invalid, "0 plugins");
    expect_refused(variant("count_lies"), base::errc::invalid, "missing");

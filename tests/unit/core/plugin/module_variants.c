@@ -29,6 +29,10 @@
 #define FACTORY WRN_FACTORY
 #endif
 
+#ifndef METRICS
+#define METRICS NULL
+#endif
+
 #ifdef NO_ENTRY
 WRN_EXPORT int some_other_symbol(void);
 int some_other_symbol(void) { return 1; }
@@ -45,7 +49,8 @@ static const wrn_plugin_desc description = {"org.warren.test.variant",
                                             0,
                                             0,
                                             params,
-                                            NULL};
+                                            NULL,
+                                            METRICS};
 
 static uint32_t count(void) { return COUNT; }
 static const wrn_plugin_desc* desc(uint32_t i) { return i == 0 ? &description : NULL; }
