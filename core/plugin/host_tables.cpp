@@ -231,9 +231,9 @@ struct host_tables {
    }
 
    // --- host/metrics.h --------------------------------------------------------------------------
-   static uint64_t* WRN_CALL cell(const wrn_host* host, const wrn_metric* metric) {
+   static uint64_t* WRN_CALL cell(const wrn_host* host, const char* wanted) {
       instance& me = self(host);
-      const std::string_view name = metric->name != nullptr ? metric->name : "";
+      const std::string_view name = wanted != nullptr ? wanted : "";
       for (auto& declared : me.metrics_)
          if (declared.what->name == name) return &declared.value;
       const wrn_kv which{"metric", WRN_KV_STR, 0, {.s = {name.data(), name.size()}}};

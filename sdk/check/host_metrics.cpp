@@ -13,13 +13,16 @@ struct metrics_part {
    std::deque<uint64_t> cells;
 };
 
-uint64_t* WRN_CALL cell(const wrn_host* host, const wrn_metric* metric) {
+uint64_t* WRN_CALL cell(const wrn_host* host, const char* name) {
    instance& me = instance::of(host, "cell", place::main_io);
    auto& m = me.part<metrics_part>();
-   if (metric->name == nullptr || metric->help == nullptr || metric->type < WRN_METRIC_COUNTER ||
-       metric->type > WRN_METRIC_GAUGE)
-      found(flaw_call, "metrics cell(): a metric has a name, a help text and a type");
-   uint64_t*& found_cell = m.known[metric->name != nullptr ? metric->name : ""];
+   const std::string wanted = name != nullptr ? name : "";
+   bool declared = false;
+   for (const wrn_metric* d = me.raw()->desc->metrics; d != nullptr && d->name != nullptr; d++)
+      declared |= d->name == wanted;
+   if (!declared)
+      found(flaw_call, "metrics cell(): '" + wanted + "' is not in the description's metrics");
+   uint64_t*& found_cell = m.known[wanted];
    if (found_cell == nullptr) found_cell = &m.cells.emplace_back(0);
    return found_cell;
 }

@@ -1,9 +1,9 @@
 // What the plugin boundary costs per packet in full batches: core -> ABI -> plugin -> ABI -> core.
 //
 // The whole of core/mesh is around it, so the figure is an upper bound: IP header, owner by flow
-// cache, link, room, the no-op transport's tx, deliver, source check, and a TUN device that swallows.
-// Packets are real slots of the pool and are used again. `run`: segments of superpackets of 44, as the
-// TUN device hands over a TCP stream; `apart`: each packet is looked up by itself.
+// cache, link, room, the no-op transport's tx, deliver, source check, and a TUN device that
+// swallows. Packets are real slots of the pool and are used again. `run`: segments of superpackets
+// of 44, as the TUN device hands over a TCP stream; `apart`: each packet is looked up by itself.
 #include "core/base/address.hpp"
 #include "core/mesh/network.hpp"
 #include "tests/support/fake_shard.hpp"
@@ -56,9 +56,9 @@ void measure(benchmark::State& state, bool runs) {
    }
    if (n.delivered != static_cast<uint64_t>(state.iterations()) * batch) std::abort();
    state.SetItemsProcessed(static_cast<int64_t>(n.delivered));
-   state.counters["per_packet"] = benchmark::Counter(
-         static_cast<double>(n.delivered),
-         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+   state.counters["per_packet"] =
+         benchmark::Counter(static_cast<double>(n.delivered),
+                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 BENCHMARK_CAPTURE(measure, run, true)->Name("boundary/run");
 BENCHMARK_CAPTURE(measure, apart, false)->Name("boundary/apart");

@@ -178,7 +178,8 @@ constexpr wrn_plugin_desc desc{"org.warren.test.broken-discovery",
                                0,
                                WRN_CAP_DETERMINISTIC,
                                nullptr,
-                               needs};
+                               needs,
+                               nullptr};
 
 const wrn_plugin* create(const wrn_host* host, const char* id) {
    if (std::strcmp(id, desc.id) != 0) return nullptr;

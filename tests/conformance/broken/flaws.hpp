@@ -71,6 +71,7 @@ enum class flaw {
    keeps_links,
    shared_state,
    needs_undeclared,
+   undeclared_metric,
    no_udp_table,
    call_in_create,
    call_in_destroy,

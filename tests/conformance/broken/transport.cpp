@@ -322,9 +322,9 @@ wrn_status start(const wrn_plugin* p, wrn_error*) {
    instance& s = self(p);
    if (is(flaw::no_restart) && ++s.extra == 2) return WRN_E_STATE;
    s.identity->tunnel_key(s.host, &s.own);
-   const wrn_metric metric{"foreign_total", "Datagrams of nobody.", WRN_METRIC_COUNTER, 0};
    if (s.metrics != nullptr || is(flaw::needs_undeclared))
-      s.foreign = s.metrics->cell(s.host, &metric);
+      s.foreign =
+            s.metrics->cell(s.host, is(flaw::undeclared_metric) ? "secret_total" : "foreign_total");
    if (is(flaw::opens_file)) open_file();
    if (is(flaw::thread)) start_thread(s.host);
    if (is(flaw::thread_calls)) start_calling_thread(s.host);
@@ -442,6 +442,8 @@ constexpr wrn_param params[] = {{"channel", WRN_P_INT, 0, is(flaw::bad_range) ? 
 constexpr const char* needs[] = {
       WRN_HOST_CONF, WRN_HOST_UDP, WRN_HOST_LINK,
       is(flaw::needs_unknown) ? "warren.host.unheard-of/1" : WRN_HOST_IDENTITY, nullptr};
+constexpr wrn_metric metrics[] = {{"foreign_total", "Datagrams of nobody.", WRN_METRIC_COUNTER, 0},
+                                  {nullptr, nullptr, 0, 0}};
 constexpr wrn_plugin_desc desc{is(flaw::no_dns_id) ? "broken" : "org.warren.test.broken",
                                "broken",
                                "Warren",
@@ -452,7 +454,8 @@ constexpr wrn_plugin_desc desc{is(flaw::no_dns_id) ? "broken" : "org.warren.test
                                0,
                                is(flaw::unknown_caps) ? 6ull : WRN_CAP_DETERMINISTIC,
                                params,
-                               needs};
+                               needs,
+                               metrics};
 
 const wrn_plugin* create(const wrn_host* host, const char* id) {
    if (!is(flaw::any_id) && std::strcmp(id, desc.id) != 0) return nullptr;

@@ -125,9 +125,8 @@ class host {
    /// One of the plugin's `metrics`, by its name.
    counter make_counter(const char* name) const {
       counter c;
-      const wrn_metric metric{name, nullptr, 0, 0};
       if (const auto* table = get<wrn_host_metrics>(WRN_HOST_METRICS))
-         c.cell_ = table->cell(raw_, &metric);
+         c.cell_ = table->cell(raw_, name);
       return c;
    }
    wrn_key node_id() const {
