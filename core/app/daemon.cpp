@@ -43,7 +43,7 @@ config::schemas daemon::schemas() {
 config::loaded<config::settings> daemon::load() {
    return config::load_all(options_.config, !options_.config_given,
                            [this](const config::daemon& host) {
-                              if (registry_.all().empty()) registry_.scan(plugin_search_path(host));
+                              if (registry_.all().empty()) scan_plugins(host, registry_);
                               return schemas();
                            });
 }
