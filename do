@@ -22,6 +22,7 @@ usage() {
   test [--long]        build and run all tests; those with network namespaces need root or sudo. --long: the slow ones too
   build [PRESET]       build/PRESET (default release; dev, asan, tsan): bin/warren and lib/warren/plugins/*.so
   bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
+  bench boundary       what the plugin boundary costs per packet
   fuzz [SECONDS]       every fuzz target for that long (default 60)
   abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
   reference            write docs/reference anew from what the plugins declare
@@ -94,6 +95,7 @@ demo)
    ;;
 test)
    build release
+   cmake --build --preset release --target broken_modules -- ${JOBS:+-j"$JOBS"}
    need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
    if [ "${1:-}" = --long ]; then
       need "${package_packages[@]}" debootstrap
@@ -119,7 +121,13 @@ bench)
    need "${net_packages[@]}"
    case "$what" in
    tunnel) as_root python3 tests/bench/tunnel.py "$@" ;;
-   *) say "there is no benchmark '$what'; there is: tunnel"; exit 2 ;;
+   boundary)
+      need libbenchmark-dev
+      cmake --preset release -DWARREN_BENCH=ON >/dev/null
+      cmake --build build/release --target bench_boundary
+      build/release/bin/bench_boundary --benchmark_repetitions=5 --benchmark_report_aggregates_only=true "$@"
+      ;;
+   *) say "there is no benchmark '$what'; there is: tunnel, boundary"; exit 2 ;;
    esac
    ;;
 fuzz)

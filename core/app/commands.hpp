@@ -92,6 +92,7 @@ void add_plugin_commands(CLI::App& root, command_context& c);
 void add_plugin_new_command(CLI::App& plugin, command_context& c);      // plugin new
 void add_plugin_describe_command(CLI::App& plugin, command_context& c); // plugin describe
 void add_plugin_call_command(CLI::App& plugin, command_context& c);     // plugin call
+void add_plugin_check_command(CLI::App& plugin, command_context& c);    // plugin check
 void add_route_commands(CLI::App& root, command_context& c);            // route list
 void add_wg_quick_commands(CLI::App& root, command_context& c);         // import, export
 void add_help_commands(CLI::App& root, command_context& c);             // help, completion, version

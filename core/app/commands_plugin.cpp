@@ -58,6 +58,7 @@ void add_plugin_commands(CLI::App& root, command_context& c) {
       c.action = [&c] { return list(c); };
    });
    add_plugin_new_command(*command, c);
+   add_plugin_check_command(*command, c);
    add_plugin_call_command(*command, c);
    add_plugin_describe_command(*command, c);
 }

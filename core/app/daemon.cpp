@@ -171,20 +171,25 @@ void daemon::on_event(mesh::event event) {
       if (const auto it = networks_.find(event.network); it != networks_.end()) {
          running& r = it->second;
          r.failed.push_back(event.fields.front().second);
-         // 1, 2, 4 … 60 s; a day without a failure forgives everything.
+         // A day without a failure forgives everything.
          const auto now = static_cast<uint64_t>(event.wall_ns);
-         r.restarts = now - r.failed_at > 86'400 * second ? 0 : r.restarts + 1;
+         if (now - r.failed_at > 86'400 * second) r.restarts = 0;
          r.failed_at = now;
-         r.restart = std::make_unique<asio::steady_timer>(
-               context_, std::chrono::seconds(std::min(60u, 1u << std::min(r.restarts, 6u))));
-         r.restart->async_wait([this, name = event.network](const boost::system::error_code& ec) {
-            if (!ec) restart_failed(name);
-         });
+         plan_restart(event.network, r);
       }
    for (const auto& [token, subscriber] : std::map(subscribers_))
       subscriber(event);
    events_.push_back(std::move(event));
    if (events_.size() > limits::events_kept) events_.pop_front();
+}
+
+/// After 1, 2, 4 … 60 s.
+void daemon::plan_restart(const std::string& name, running& r) {
+   r.restart = std::make_unique<asio::steady_timer>(
+         context_, std::chrono::seconds(std::min(60u, 1u << std::min(r.restarts++, 6u))));
+   r.restart->async_wait([this, name](const boost::system::error_code& ec) {
+      if (!ec) restart_failed(name);
+   });
 }
 
 void daemon::restart_failed(const std::string& name) {
@@ -193,7 +198,9 @@ void daemon::restart_failed(const std::string& name) {
    auto plan = make_plan(it->second.settings, &it->second);
    base::result<void> done =
          plan ? apply(name, std::move(*plan)) : base::result<void>(plan.error());
-   if (!done) log::error("plugin_not_restarted", {{"network", name}, {"why", done.error().text}});
+   if (done) return;
+   log::error("plugin_not_restarted", {{"network", name}, {"why", done.error().text}});
+   plan_restart(name, it->second);
 }
 
 int daemon::start() {

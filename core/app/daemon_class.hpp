@@ -70,6 +70,7 @@ class daemon final : public control::backend {
    base::result<mesh::plan> make_plan(const config::network& wanted, const running* now);
    base::result<void> apply(const std::string& name, mesh::plan plan);
    void stop_network(const std::string& name);
+   void plan_restart(const std::string& name, running& r);
    void restart_failed(const std::string& name);
    void on_event(mesh::event event);
    template <class Fn> auto on_shard(Fn fn) -> decltype(fn());

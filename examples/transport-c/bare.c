@@ -14,6 +14,7 @@ enum { LINKS_MAX = 16 };
 
 typedef struct link {
    wrn_handle handle; /* 0 = this place is free */
+   wrn_key key;       /* of the peer: one link each */
    wrn_link_stats stats;
 } link;
 
@@ -82,10 +83,14 @@ static wrn_status open_link(const wrn_plugin* plugin, wrn_handle handle,
                             const wrn_link_params* params) {
    link* l;
    if (find(self(plugin), handle) != NULL) return WRN_E_EXISTS;
+   for (l = self(plugin)->links; l < self(plugin)->links + LINKS_MAX; l++)
+      if (l->handle != 0 && memcmp(&l->key, &params->tunnel_key, sizeof l->key) == 0)
+         return WRN_E_EXISTS;
    l = find(self(plugin), 0);
    if (l == NULL) return WRN_E_LIMIT;
    memset(l, 0, sizeof *l);
    l->handle = handle;
+   l->key = params->tunnel_key;
    return set_path(plugin, handle, &params->remote);
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Goal: the daemon is a good guest of its machine: it starts whole or not at all, mends what others break, and leaves nothing behind."""
+import datetime
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
-from lab import WARREN, Failed, expect, expect_equal, main, poll  # noqa: E402
+from lab import SLOW, TEST_PLUGINS, WARREN, Failed, expect, expect_equal, main, poll  # noqa: E402
 
 
 def two(lab):
@@ -187,6 +188,31 @@ def several_networks_run_in_one_daemon_without_seeing_each_other(lab):
     expect(a.ping(b.address), "first network")
 
 
+def a_failing_module_is_restarted_with_back_off_and_nobody_else_notices(lab):
+    a, b = two(lab)
+    failing = os.path.join(TEST_PLUGINS, "failing.so")
+    a.transports.append({"plugin": failing})
+    a.network["allow_plaintext"] = True
+    a.reload()
+    other = b.start("ping", "-q", "-i", "0.02", "-c", "400", a.address, log="ping.log")
+
+    def events(name):
+        lines = a.run(a.binary, "events", "--json", "--config", a.config).splitlines()
+        return [e for e in map(json.loads, lines) if e["event"] == name]
+    poll("it fails a third time", lambda: len(events("plugin.failed")) >= 3, 20)
+    expect_equal({e["fields"]["why"] for e in events("plugin.failed")}, {"it was told to break"}, "reasons")
+    downs = [e for e in events("peer.down") if e["fields"]["transport"] == "failing"]
+    expect(downs and "failing failed: it was told to break" in downs[0]["fields"]["reason"], f"links went down with the reason: {downs}")
+    at = [datetime.datetime.fromisoformat(e["time"].replace("Z", "+00:00")).timestamp() for e in events("plugin.failed")]
+    # It fails half a second after each start, and is started after one second, then after two.
+    expect(1.3 < at[1] - at[0] < 1.5 + 1.2 * SLOW and 2.3 < at[2] - at[1] < 2.5 + 1.2 * SLOW, f"failures at {[t - at[0] for t in at]}")
+    poll("the pings end", lambda: other.poll() is not None, 20)
+    with open(os.path.join(b.folder, "ping.log")) as f:
+        said = f.read()
+    expect(" 0% packet loss" in said, f"another transport of the same network: {said}")
+    expect_equal(a.peer_status(b)["transport"], "wireguard", "the link that works")
+
+
 def start_and_stop_many_times_with_traffic(lab):
     """WARREN_TEST_ROUNDS rounds (200 in the long run); the sanitizers of the build watch."""
     rounds = int(os.environ.get("WARREN_TEST_ROUNDS", "20"))
@@ -228,5 +254,6 @@ if __name__ == "__main__":
          missing_privilege_is_said, reload_with_a_bad_file_keeps_everything_and_says_why, reload_changes_only_what_changed,
          routes_addresses_and_link_deleted_behind_our_back_come_back, interface_deleted_behind_our_back_comes_back,
          stop_leaves_no_interface_route_or_socket, kill_9_leaves_nothing_that_a_restart_does_not_clean,
-         several_networks_run_in_one_daemon_without_seeing_each_other, start_and_stop_many_times_with_traffic,
+         several_networks_run_in_one_daemon_without_seeing_each_other,
+         a_failing_module_is_restarted_with_back_off_and_nobody_else_notices, start_and_stop_many_times_with_traffic,
          tcp_is_not_reordered_and_nothing_is_sent_twice_on_a_clean_path)

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from support import ROOT, ModuleNode, carries_pings, clean_environment, command  # noqa: E402
 from lab import BUILD, expect, expect_equal, main  # noqa: E402
 
-KINDS, LANGS = ("transport", "discovery"), ("c", "cpp")
+KINDS, LANGS = ("transport", "discovery", "routing", "service"), ("c", "cpp")
 WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
 
 
@@ -93,8 +93,7 @@ def plugin_new_refuses_what_would_not_work(lab):
     expect("exists already" in command(warren(), "plugin", "new", "transport", "mine", "--dir", where, code=6), "nothing is overwritten")
     expect_equal(os.listdir(where), ["README.md"], "files after a refusal")
     wrong_name = "name of a plugin"
-    for kind, name, code, text in (("routing", "mine", 1, "no routing plugins yet"), ("service", "mine", 1, "no service plugins yet"),
-                                   ("sauce", "mine", 2, "transport and discovery"), ("transport", "9lives", 2, wrong_name),
+    for kind, name, code, text in (("sauce", "mine", 2, "discovery, routing and service"), ("transport", "9lives", 2, wrong_name),
                                    ("transport", "../mine", 2, wrong_name), ("transport", "Mine", 2, wrong_name),
                                    ("discovery", "x" * 33, 2, wrong_name), ("discovery", "install", 2, "target of every CMake build")):
         said = command(warren(), "plugin", "new", kind, name, "--dir", where + "/new", code=code)

@@ -171,6 +171,7 @@ void fake_tun::set_link(bool up) {
 }
 
 void fake_tun::write(std::span<wrn_pkt> packets) {
+   if (swallow) return swallow(packets);
    for (const wrn_pkt& p : packets) {
       const std::span<const uint8_t> bytes{p.buf + p.off, p.len};
       if (!up_ || p.len == 0)

@@ -33,6 +33,8 @@ class fake_tun final : public io::tun_device {
    std::vector<std::vector<uint8_t>> written;
    /// Called for each written packet, when set; then nothing is collected in `written`.
    std::function<void(std::span<const uint8_t>)> on_written;
+   /// Takes written packets instead, when set: benchmarks use them again.
+   std::function<void(std::span<wrn_pkt>)> swallow;
    const io::tun_options& options() const { return options_; }
 
    void write(std::span<wrn_pkt> packets) override;

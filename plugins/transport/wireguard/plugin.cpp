@@ -125,6 +125,7 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
       for (auto& [handle, l] : links())
          on_close(l);
       warren().timer_cancel(timer_);
+      armed_ = never; // or an instance that starts again would wait for a timer that is gone
    }
 
    void on_event(const wrn_event& event) {
@@ -257,6 +258,7 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
  private:
    // --- engine_events ---------------------------------------------------------------------------
    void send(peer_id id, const endpoint& to, std::span<const uint8_t> message) override {
+      if (!to) return; // the path was taken away while a handshake was under way
       auto packet = warren().alloc(static_cast<uint32_t>(message.size()));
       if (!packet) return; // the protocol repeats what matters
       std::copy(message.begin(), message.end(), packet->buf + packet->off);
@@ -337,13 +339,18 @@ class transport final : public sdk::transport<transport, peer_link>, public engi
       engine_->set_identity(std::move(identity), now(), warren().wall_ns());
    }
 
+   /// Returns how many were taken. Without an address a seal would be a number used up for nothing.
    size_t seal_and_send(link& l, sdk::batch packets) {
+      const endpoint remote = engine_->remote(l.id);
+      if (!remote) {
+         warren().drop(packets, WRN_DROP_NO_LINK, l.params.peer);
+         return packets.size();
+      }
       std::array<frame, WRN_BATCH_MAX> frames;
       for (size_t i = 0; i < packets.size(); i++)
          frames[i] = {packets[i].buf + packets[i].off, packets[i].len};
       const size_t sealed = engine_->seal(l.id, {frames.data(), packets.size()}, now());
       if (sealed == 0) return 0;
-      const endpoint remote = engine_->remote(l.id);
       const wrn_addr addr = to_addr(remote);
       for (size_t i = 0; i < sealed; i++) {
          packets[i].off = static_cast<uint32_t>(frames[i].data - packets[i].buf);

@@ -1,9 +1,9 @@
 /* my-plugin: a routing in plain C. Each relay tells its neighbours every few seconds who its other
- * neighbours are, and a member that is no neighbour is reached through whoever named it: ways of two
- * links. Yours may look further.
+ * neighbours are, and a member that is no neighbour is reached through whoever named it: ways of
+ * two links. Yours may look further.
  *
- * A message is a list of node ids, 32 bytes each. Everything runs on the instance's strand, so nothing
- * is locked. */
+ * A message is a list of node ids, 32 bytes each. Everything runs on the instance's strand, so
+ * nothing is locked. */
 #include <warren/ext/routing.h>
 #include <warren/host/members.h>
 #include <warren/host/message.h>
@@ -16,8 +16,8 @@ enum { NEIGHBORS_MAX = 64, IDS_MAX = WRN_MESSAGE_MAX / 32 };
 typedef struct neighbor {
    wrn_handle peer;
    uint32_t cost;
-   uint32_t count;        /* of what it named last */
-   wrn_time until;        /* believed as long */
+   uint32_t count; /* of what it named last */
+   wrn_time until; /* believed as long */
    wrn_key ids[IDS_MAX];
 } neighbor;
 
@@ -75,7 +75,8 @@ static void publish(instance* s) {
                same++;
                twice |= all[j].next_hop == via->peer;
             }
-         if (to == 0 || to == via->peer || find(s, to) != NULL || same == ways_max || twice) continue;
+         if (to == 0 || to == via->peer || find(s, to) != NULL || same == ways_max || twice)
+            continue;
          all[n].destination = to;
          all[n].next_hop = via->peer;
          all[n].metric = via->cost;
@@ -134,7 +135,8 @@ static void on_message(const wrn_plugin* plugin, wrn_handle peer, wrn_bytes mess
 
 static const wrn_message messages = {on_message, NULL, NULL};
 
-/* --- the instance ------------------------------------------------------------------------------ */
+/* --- the instance ------------------------------------------------------------------------------
+ */
 
 static wrn_status init(const wrn_plugin* plugin, wrn_error* error) {
    instance* s = self(plugin);

@@ -1,5 +1,5 @@
-/* my-plugin: a service in plain C. It says hello to every member that appears, and `warren plugin call
- * my-plugin` shows who is there, how it is reached, and who said hello.
+/* my-plugin: a service in plain C. It says hello to every member that appears, and `warren plugin
+ * call my-plugin` shows who is there, how it is reached, and who said hello.
  *
  * Everything runs on the instance's strand, so nothing is locked. */
 #include <warren/ext/control.h>
@@ -100,12 +100,13 @@ static void on_request(const wrn_plugin* plugin, wrn_handle request, const wrn_r
       wrn_member m = {0};
       m.size = sizeof m;
       if (s->members->info(s->host, s->guests[i].peer, &m) != WRN_OK) continue;
-      at += (size_t)snprintf(text + at, size - at,
-                             "%s{\"name\":\"%.*s\",\"up\":%s,\"direct\":%s,\"rtt_us\":%u,\"hellos\":%u}",
-                             text[at - 1] == '[' ? "" : ",", (int)m.name.len, m.name.ptr,
-                             m.flags & WRN_MEMBER_UP ? "true" : "false",
-                             m.flags & WRN_MEMBER_DIRECT ? "true" : "false", (unsigned)m.rtt_us,
-                             (unsigned)s->guests[i].hellos);
+      at += (size_t)snprintf(
+            text + at, size - at,
+            "%s{\"name\":\"%.*s\",\"up\":%s,\"direct\":%s,\"rtt_us\":%u,\"hellos\":%u}",
+            text[at - 1] == '[' ? "" : ",", (int)m.name.len, m.name.ptr,
+            m.flags & WRN_MEMBER_UP ? "true" : "false",
+            m.flags & WRN_MEMBER_DIRECT ? "true" : "false", (unsigned)m.rtt_us,
+            (unsigned)s->guests[i].hellos);
    }
    at += (size_t)snprintf(text + at, size - at, "]}");
    json.ptr = text;
@@ -116,7 +117,8 @@ static void on_request(const wrn_plugin* plugin, wrn_handle request, const wrn_r
 
 static const wrn_control control = {on_request};
 
-/* --- the instance ------------------------------------------------------------------------------ */
+/* --- the instance ------------------------------------------------------------------------------
+ */
 
 static wrn_status init(const wrn_plugin* plugin, wrn_error* error) {
    instance* s = self(plugin);
@@ -130,7 +132,8 @@ static wrn_status init(const wrn_plugin* plugin, wrn_error* error) {
                 : WRN_E_UNSUPPORTED;
 }
 
-/* The host has checked types and ranges; what a table cannot say is refused here, with the place. */
+/* The host has checked types and ranges; what a table cannot say is refused here, with the place.
+ */
 static wrn_status configure(const wrn_plugin* plugin, const wrn_conf* conf, wrn_error* error) {
    instance* s = self(plugin);
    wrn_str greeting = {0};
