@@ -247,6 +247,8 @@ int daemon::start() {
       pthread_sigmask(SIG_BLOCK, &all, nullptr);
       loop_->run();
    });
+   if (host_.plugin_watchdog_ns != 0)
+      watchdog_ = std::make_unique<watchdog>(loop_->calls(), host_.plugin_watchdog_ns);
    on_shard([this] {
       loop_->on_network_changed([this] {
          for (mesh::network* network : on_shard_networks_)
@@ -266,6 +268,7 @@ void daemon::shut_down() {
          stop_network(networks_.begin()->first);
       loop_->stop();
       shard_.join();
+      watchdog_.reset();
    }
    signals_.reset();
    context_.restart();

@@ -37,6 +37,7 @@ group = "warren"                   # whose members may, besides root
 
 [plugins]
 dirs = []                          # searched before the installed folders
+watchdog = "1s"                    # a plugin that does not return for this long is logged, for ten times this long: abort; "0s": off
 pinned_only = false                # true: only modules with a digest below are loaded
 
 [plugins.sha256]                   # what modules have to be, as 'sha256sum' prints it; by file name or absolute path
