@@ -161,14 +161,14 @@ int command_context::refuse(const base::error& e) const {
 std::unique_ptr<configuration> load_configuration(const command_context& c) {
    auto made = std::make_unique<configuration>();
    made->loaded = config::load_all(c.config, !c.config_given, [&](const config::daemon& host) {
-      made->plugins.scan(plugin_search_path(host));
+      scan_plugins(host, made->plugins);
       return schemas_of(made->plugins);
    });
    return made;
 }
 
 void scan_plugins(const command_context& c, plugin::registry& plugins) {
-   plugins.scan(plugin_search_path(config::load_daemon(c.config, true).value));
+   scan_plugins(config::load_daemon(c.config, true).value, plugins);
 }
 
 config::schemas schemas_of(plugin::registry& plugins) {

@@ -1,6 +1,7 @@
 // config check, show, example: the files, without a daemon.
 #include "core/app/commands.hpp"
 #include "core/base/address.hpp"
+#include "core/crypto/digest.hpp"
 
 #include <boost/json.hpp>
 #include <CLI/CLI.hpp>
@@ -81,11 +82,18 @@ json::object values_of(const config::plugin_use& use, const wrn_plugin_desc& des
 
 /// In the shape of the file, with what is left out there filled in.
 json::object to_json(const config::daemon& d) {
+   json::object pins;
+   for (const auto& [module, digest] : d.plugin_pins)
+      pins[module] = crypto::format_hex(digest);
    return {{"state_dir", d.state_dir},
            {"networks_dir", d.networks_dir},
            {"log", {{"level", base::log::to_string(d.log_level)}, {"file", d.log_file}}},
            {"control", {{"socket", d.socket}, {"group", d.socket_group}}},
-           {"plugins", {{"dirs", json::array(d.plugin_dirs.begin(), d.plugin_dirs.end())}}}};
+           {"plugins",
+            {{"dirs", json::array(d.plugin_dirs.begin(), d.plugin_dirs.end())},
+             {"pinned_only", d.plugins_pinned_only},
+             {"sha256", std::move(pins)},
+             {"watchdog", d.plugin_watchdog_ns}}}};
 }
 
 json::object to_json(const config::network& n, plugin::registry& plugins) {

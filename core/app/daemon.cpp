@@ -43,7 +43,7 @@ config::schemas daemon::schemas() {
 config::loaded<config::settings> daemon::load() {
    return config::load_all(options_.config, !options_.config_given,
                            [this](const config::daemon& host) {
-                              if (registry_.all().empty()) registry_.scan(plugin_search_path(host));
+                              if (registry_.all().empty()) scan_plugins(host, registry_);
                               return schemas();
                            });
 }
@@ -247,6 +247,8 @@ int daemon::start() {
       pthread_sigmask(SIG_BLOCK, &all, nullptr);
       loop_->run();
    });
+   if (host_.plugin_watchdog_ns != 0)
+      watchdog_ = std::make_unique<watchdog>(loop_->calls(), host_.plugin_watchdog_ns);
    on_shard([this] {
       loop_->on_network_changed([this] {
          for (mesh::network* network : on_shard_networks_)
@@ -266,6 +268,7 @@ void daemon::shut_down() {
          stop_network(networks_.begin()->first);
       loop_->stop();
       shard_.join();
+      watchdog_.reset();
    }
    signals_.reset();
    context_.restart();

@@ -76,6 +76,10 @@ void daemon::reload(control::reply<control::reload_report> done) {
    const config::daemon& host = ready->settings.host;
    if (host.socket != host_.socket && options_.socket.empty())
       report.changes.push_back("control.socket changed: takes effect after a restart");
+   if (host.plugin_dirs != host_.plugin_dirs || host.plugin_pins != host_.plugin_pins ||
+       host.plugins_pinned_only != host_.plugins_pinned_only ||
+       host.plugin_watchdog_ns != host_.plugin_watchdog_ns)
+      report.changes.push_back("plugins changed: takes effect after a restart");
    if (host.log_file != host_.log_file) {
       if (auto ok = log::open({host.log_file, host.log_level}); !ok) return done(ok.error());
    }

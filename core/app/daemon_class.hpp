@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/app/daemon.hpp"
+#include "core/app/watchdog.hpp"
 #include "core/config/load.hpp"
 #include "core/control/server.hpp"
 #include "core/io/event_loop.hpp"
@@ -86,6 +87,7 @@ class daemon final : public control::backend {
    std::unique_ptr<control::server> server_;
    std::unique_ptr<io::event_loop> loop_;
    std::thread shard_;
+   std::unique_ptr<watchdog> watchdog_; // of shard_
    std::map<std::string, running> networks_;
    std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
    std::deque<mesh::event> events_;

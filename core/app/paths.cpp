@@ -32,4 +32,9 @@ std::vector<fs::path> plugin_search_path(const config::daemon& host) {
    return out;
 }
 
+void scan_plugins(const config::daemon& host, plugin::registry& plugins) {
+   plugins.demand({host.plugin_pins, host.plugins_pinned_only});
+   plugins.scan(plugin_search_path(host));
+}
+
 } // namespace warren::app

@@ -37,6 +37,11 @@ group = "warren"                   # whose members may, besides root
 
 [plugins]
 dirs = []                          # searched before the installed folders
+watchdog = "1s"                    # a plugin that does not return for this long is logged, for ten times this long: abort; "0s": off
+pinned_only = false                # true: only modules with a digest below are loaded
+
+[plugins.sha256]                   # what modules have to be, as 'sha256sum' prints it; by file name or absolute path
+# "acme.so" = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 )";
 }
 

@@ -90,6 +90,10 @@ daemon read_daemon(const toml::table& table, const fs::path& file, error_list& e
       table_reader plugins(*t, "[plugins]", errors);
       for (auto& dir : plugins.strings("dirs"))
          d.plugin_dirs.push_back(resolve_path(dir.value, folder));
+      if (auto v = plugins.boolean("pinned_only")) d.plugins_pinned_only = *v;
+      if (const toml::table* pins = plugins.table("sha256")) read_pins(*pins, d, errors);
+      if (auto v = plugins.duration("watchdog", 0, 3600ll * 1'000'000'000))
+         d.plugin_watchdog_ns = static_cast<uint64_t>(*v);
       plugins.finish();
    }
    in.finish();

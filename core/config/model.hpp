@@ -89,7 +89,11 @@ struct daemon {
    std::string socket_group = "warren"; // ignored where there is no such group
    std::string state_dir = "/var/lib/warren";
    std::vector<std::string> plugin_dirs; // searched in order, before the installed ones
-   std::string networks_dir;             // default: networks/ beside warren.toml
+   bool plugins_pinned_only = false;
+   /// SHA-256 of modules, by file name or absolute path.
+   std::map<std::string, crypto::bytes32, std::less<>> plugin_pins;
+   uint64_t plugin_watchdog_ns = 1'000'000'000; // 0 = off
+   std::string networks_dir;                    // default: networks/ beside warren.toml
 };
 
 /// Everything the daemon runs from.

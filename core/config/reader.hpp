@@ -85,6 +85,9 @@ plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc
                                  const location& where, const std::filesystem::path& folder,
                                  error_list& errors);
 
+/// [plugins.sha256]: "acme.so" = "64 hexadecimal digits".
+void read_pins(const toml::table& table, daemon& d, error_list& errors);
+
 /// A path from the configuration: relative ones start at `folder`, "credential:NAME" is a systemd
 /// credential.
 std::filesystem::path resolve_path(std::string_view text, const std::filesystem::path& folder);

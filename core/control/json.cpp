@@ -131,6 +131,7 @@ json::value to_json(const mesh::network_status& s) {
                                        {"listen", endpoint_or_null(i.listen)},
                                        {"tx_dropped_packets", i.tx_dropped},
                                        {"rx_dropped_packets", i.rx_dropped},
+                                       {"slow_calls", i.slow_calls},
                                        {"metrics", std::move(metrics)}});
    }
    return json::object{{"schema", "warren.network/1"},

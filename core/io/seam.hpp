@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/io/call_mark.hpp"
 #include "core/io/packet_pool.hpp"
 #include "core/io/tcp_seam.hpp"
 #include "warren/packet.h"
@@ -140,6 +141,12 @@ class shard {
 
    /// [any] Runs fn on the shard. False when too many wait.
    virtual bool post(std::function<void()> fn) = 0;
+
+   /// Whose code this shard is in; written on the shard only.
+   call_mark& calls() { return calls_; }
+
+ private:
+   call_mark calls_;
 };
 
 } // namespace warren::io

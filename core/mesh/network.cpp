@@ -327,8 +327,7 @@ void network::stop_transport(transport& t,
          if (l->via == &t) close_link(*l);
       std::erase_if(p.links, [&](const auto& l) { return l->via == &t; });
    });
-   if (t.instance->active() && t.instance->get()->drain != nullptr)
-      t.instance->get()->drain(t.instance->get(), shard_.now());
+   t.instance->drain();
    t.instance->stop();
    retired.push_back(std::move(t.instance));
 }

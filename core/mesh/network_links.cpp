@@ -176,7 +176,9 @@ transport* network::transport_of(const plugin::instance& from) const {
 
 link* network::link_of(const plugin::instance& from, uint64_t handle) const {
    const auto it = links_.find(handle);
-   return it != links_.end() && it->second->via->instance.get() == &from ? it->second : nullptr;
+   if (it != links_.end() && it->second->via->instance.get() == &from) return it->second;
+   from.stale_handle();
+   return nullptr;
 }
 
 wrn_status network::link_incoming(plugin::instance& from, const wrn_key& tunnel_key,

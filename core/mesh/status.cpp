@@ -60,7 +60,8 @@ network_status network::status() const {
                              {},
                              0,
                              0,
-                             i.metrics()};
+                             i.metrics(),
+                             i.slow_calls()};
    };
    for (const auto& t : transports_) {
       s.instances.push_back(instance_of(*t->instance));

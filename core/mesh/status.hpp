@@ -44,6 +44,7 @@ struct instance_status {
    wrn_addr listen{};
    uint64_t tx_dropped = 0, rx_dropped = 0;
    std::vector<plugin::metric_value> metrics;
+   uint64_t slow_calls = 0; // seen by the watchdog
 };
 
 /// One line of the table of ways.

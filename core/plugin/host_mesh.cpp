@@ -10,26 +10,34 @@ namespace warren::plugin {
 /// A friend of instance: the functions behind the tables.
 struct mesh_tables {
    static instance& self(const wrn_host* host) { return *static_cast<instance*>(host->data); }
+   static void guard([[maybe_unused]] const wrn_host* host, [[maybe_unused]] const char* function,
+                     [[maybe_unused]] bool started_only) {
+      if constexpr (guarded) self(host).guard(function, started_only);
+   }
    static bool whole(wrn_bytes b) { return b.ptr != nullptr || b.len == 0; }
 
    // --- host/members.h --------------------------------------------------------------------------
    static uint32_t WRN_CALL list(const wrn_host* host, wrn_handle* out, uint32_t n) {
+      guard(host, "list", true);
       instance& me = self(host);
       return me.active() ? me.port_->members({out, out != nullptr ? n : 0}) : 0;
    }
    static wrn_status WRN_CALL info(const wrn_host* host, wrn_handle peer, wrn_member* out) {
+      guard(host, "info", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (out == nullptr || out->size < sizeof out->size) return WRN_E_INVALID;
       return me.port_->member_info(peer, *out);
    }
    static wrn_handle WRN_CALL by_node_id(const wrn_host* host, const wrn_key* node_id) {
+      guard(host, "by_node_id", true);
       instance& me = self(host);
       return me.active() && node_id != nullptr ? me.port_->member_by_id(*node_id) : 0;
    }
 
    // --- host/message.h --------------------------------------------------------------------------
    static wrn_status WRN_CALL send(const wrn_host* host, wrn_handle peer, wrn_bytes message) {
+      guard(host, "send", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (!whole(message)) return WRN_E_INVALID;
@@ -37,6 +45,7 @@ struct mesh_tables {
    }
    static wrn_status WRN_CALL send_bulk(const wrn_host* host, wrn_handle peer, wrn_bytes message,
                                         uint64_t tag) {
+      guard(host, "send_bulk", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (!whole(message)) return WRN_E_INVALID;
@@ -45,12 +54,14 @@ struct mesh_tables {
 
    // --- ext/routing.h ---------------------------------------------------------------------------
    static wrn_status WRN_CALL publish(const wrn_host* host, const wrn_route* routes, uint32_t n) {
+      guard(host, "publish", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (routes == nullptr && n != 0) return WRN_E_INVALID;
       return me.port_->publish(me, {routes, n});
    }
    static uint32_t WRN_CALL relays(const wrn_host* host) {
+      guard(host, "relays", true);
       instance& me = self(host);
       return me.active() && me.port_->relays() ? 1 : 0;
    }
@@ -58,6 +69,7 @@ struct mesh_tables {
    // --- ext/control.h ---------------------------------------------------------------------------
    static wrn_status WRN_CALL respond(const wrn_host* host, wrn_handle request, uint32_t status,
                                       wrn_str json) {
+      guard(host, "respond", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (json.ptr == nullptr && json.len != 0) return WRN_E_INVALID;
@@ -88,6 +100,7 @@ struct mesh_tables {
    }
    static wrn_status WRN_CALL sign(const wrn_host* host, wrn_str type, wrn_bytes bytes,
                                    uint8_t* signature) {
+      guard(host, "sign", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       const auto all = statement(host, type, bytes);
@@ -98,6 +111,7 @@ struct mesh_tables {
    }
    static wrn_status WRN_CALL verify(const wrn_host* host, const wrn_key* node_id, wrn_str type,
                                      wrn_bytes bytes, const uint8_t* signature) {
+      guard(host, "verify", true);
       const auto all = statement(host, type, bytes);
       if (!all) return status_of(all.error());
       return crypto::verify(std::to_array(node_id->bytes), *all,

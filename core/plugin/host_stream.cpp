@@ -204,46 +204,56 @@ namespace {
 instance& self(const wrn_host* host) { return *static_cast<instance*>(host->data); }
 
 /// Runs fn(streams) for a host that is active.
-template <class Fn> wrn_status with(const wrn_host* host, Fn&& fn) {
+template <class Fn> wrn_status with(const wrn_host* host, const char* function, Fn&& fn) {
    instance& me = self(host);
-   return me.active() ? fn(me.open_streams()) : WRN_E_STATE;
+   if constexpr (guarded) me.guard(function, true);
+   if (!me.active()) return WRN_E_STATE;
+   const wrn_status status = fn(me.open_streams());
+   if (status == WRN_E_NOT_FOUND) me.stale_handle();
+   return status;
 }
 
 } // namespace
 
 const wrn_host_stream stream_table{
       [](const wrn_host* host, const wrn_addr* to, wrn_handle* stream) {
-         return with(host, [&](streams& s) { return s.connect(*to, *stream); });
+         return with(host, "stream.connect", [&](streams& s) { return s.connect(*to, *stream); });
       },
       [](const wrn_host* host, wrn_handle stream, const wrn_bytes* parts, uint32_t n,
          size_t* taken) {
          *taken = 0;
-         return with(host, [&](streams& s) { return s.write(stream, {parts, n}, *taken); });
+         return with(host, "stream.write", [&](streams& s) {
+            return s.write(stream, {parts, n}, *taken);
+         });
       },
       [](const wrn_host* host, wrn_handle stream) {
-         return with(host, [&](streams& s) { return s.pause_reading(stream, true); });
+         return with(host, "stream.read_pause",
+                     [&](streams& s) { return s.pause_reading(stream, true); });
       },
       [](const wrn_host* host, wrn_handle stream) {
-         return with(host, [&](streams& s) { return s.pause_reading(stream, false); });
+         return with(host, "stream.read_resume",
+                     [&](streams& s) { return s.pause_reading(stream, false); });
       },
       [](const wrn_host* host, wrn_handle listener) {
-         return with(host, [&](streams& s) { return s.pause_accepting(listener, true); });
+         return with(host, "stream.accept_pause",
+                     [&](streams& s) { return s.pause_accepting(listener, true); });
       },
       [](const wrn_host* host, wrn_handle listener) {
-         return with(host, [&](streams& s) { return s.pause_accepting(listener, false); });
+         return with(host, "stream.accept_resume",
+                     [&](streams& s) { return s.pause_accepting(listener, false); });
       },
       [](const wrn_host* host, wrn_handle stream) {
-         return with(host, [&](streams& s) { return s.shutdown(stream); });
+         return with(host, "stream.shutdown", [&](streams& s) { return s.shutdown(stream); });
       },
       // Also of an instance that failed and tidies up in stop().
       [](const wrn_host* host, wrn_handle stream) {
          return self(host).open_streams().close(stream);
       },
       [](const wrn_host* host, wrn_handle handle, wrn_addr* out) {
-         return with(host, [&](streams& s) { return s.local(handle, *out); });
+         return with(host, "stream.local", [&](streams& s) { return s.local(handle, *out); });
       },
       [](const wrn_host* host, wrn_handle stream, wrn_addr* out) {
-         return with(host, [&](streams& s) { return s.remote(stream, *out); });
+         return with(host, "stream.remote", [&](streams& s) { return s.remote(stream, *out); });
       }};
 
 } // namespace warren::plugin

@@ -17,22 +17,35 @@ namespace limits = base::limits;
 /// A friend of instance: the functions behind the tables.
 struct host_tables {
    static instance& self(const wrn_host* host) { return *static_cast<instance*>(host->data); }
+   static void guard([[maybe_unused]] const wrn_host* host, [[maybe_unused]] const char* function,
+                     [[maybe_unused]] bool started_only) {
+      if constexpr (guarded) self(host).guard(function, started_only);
+   }
 
    // --- plugin.h: wrn_host ---------------------------------------------------------------------
    static const void* WRN_CALL get_ext(const wrn_host*, const char* id) {
       return find_host_table(id);
    }
-   static wrn_time WRN_CALL now(const wrn_host* host) { return self(host).shard_.now(); }
+   static wrn_time WRN_CALL now(const wrn_host* host) {
+      guard(host, "now", true);
+      return self(host).shard_.now();
+   }
    static wrn_time WRN_CALL stopwatch(const wrn_host* host) {
+      guard(host, "stopwatch", false);
       return self(host).shard_.stopwatch();
    }
-   static int64_t WRN_CALL wall_ns(const wrn_host* host) { return self(host).shard_.wall_ns(); }
+   static int64_t WRN_CALL wall_ns(const wrn_host* host) {
+      guard(host, "wall_ns", false);
+      return self(host).shard_.wall_ns();
+   }
    static void WRN_CALL random(const wrn_host* host, void* buf, size_t len) {
+      guard(host, "random", false);
       self(host).shard_.random(buf, len);
    }
 
    static wrn_status WRN_CALL timer_set(const wrn_host* host, wrn_handle* timer, wrn_time at,
                                         uint64_t tag) {
+      guard(host, "timer_set", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (*timer != 0 && !me.timers_.contains(*timer)) *timer = 0; // it has fired: a new one
@@ -42,19 +55,23 @@ struct host_tables {
       return WRN_OK;
    }
    static void WRN_CALL timer_cancel(const wrn_host* host, wrn_handle timer) {
+      guard(host, "timer_cancel", true);
       instance& me = self(host);
       if (me.timers_.erase(timer) != 0) me.shard_.timer_cancel(timer);
    }
 
    static uint32_t WRN_CALL pkt_alloc(const wrn_host* host, wrn_pkt* out, uint32_t n,
                                       uint32_t size) {
+      guard(host, "pkt_alloc", true);
       return self(host).shard_.pool().alloc({out, std::min(n, WRN_BATCH_MAX)}, size);
    }
    static void WRN_CALL pkt_free(const wrn_host* host, const wrn_pkt* pkts, uint32_t n) {
+      guard(host, "pkt_free", true);
       self(host).shard_.pool().free({pkts, n});
    }
    static void WRN_CALL pkt_drop(const wrn_host* host, wrn_handle peer, const wrn_pkt* pkts,
                                  uint32_t n, uint32_t reason) {
+      guard(host, "pkt_drop", true);
       instance& me = self(host);
       if (me.port_ != nullptr)
          me.port_->drop(me, peer, {pkts, n}, reason);
@@ -110,6 +127,7 @@ struct host_tables {
       }
    }
    static void WRN_CALL fail(const wrn_host* host, wrn_status status, const char* why) {
+      guard(host, "fail", true);
       self(host).mark_failed(status, why != nullptr ? why : "no reason given");
    }
 
@@ -169,16 +187,19 @@ struct host_tables {
 
    // --- host/udp.h ------------------------------------------------------------------------------
    static uint32_t WRN_CALL udp_room(const wrn_host* host, wrn_handle sock) {
+      guard(host, "udp_room", true);
       return self(host).port_ != nullptr ? self(host).port_->udp_room(self(host), sock) : 0;
    }
    static void WRN_CALL udp_send(const wrn_host* host, wrn_handle sock, const wrn_pkt* pkts,
                                  uint32_t n) {
+      guard(host, "udp_send", true);
       if (self(host).port_ != nullptr)
          self(host).port_->udp_send(self(host), sock, {pkts, n});
       else
          self(host).shard_.pool().free({pkts, n});
    }
    static wrn_status WRN_CALL udp_local(const wrn_host* host, wrn_handle sock, wrn_addr* out) {
+      guard(host, "udp_local", true);
       return self(host).port_ != nullptr ? self(host).port_->udp_local(self(host), sock, *out)
                                          : WRN_E_STATE;
    }
@@ -187,19 +208,23 @@ struct host_tables {
    static wrn_status WRN_CALL incoming(const wrn_host* host, const wrn_key* key,
                                        const wrn_addr* from, wrn_handle* link,
                                        wrn_link_params* params) {
+      guard(host, "incoming", true);
       instance& me = self(host);
       return me.active() ? me.port_->link_incoming(me, *key, *from, *link, *params) : WRN_E_STATE;
    }
    static void WRN_CALL link_state(const wrn_host* host, wrn_handle link, uint32_t state,
                                    wrn_status why) {
+      guard(host, "link_state", true);
       instance& me = self(host);
       if (me.active()) me.port_->link_state(me, link, state, why);
    }
    static void WRN_CALL moved(const wrn_host* host, wrn_handle link, const wrn_addr* remote) {
+      guard(host, "moved", true);
       instance& me = self(host);
       if (me.active()) me.port_->link_moved(me, link, *remote);
    }
    static void WRN_CALL deliver(const wrn_host* host, wrn_handle link, wrn_pkt* pkts, uint32_t n) {
+      guard(host, "deliver", true);
       instance& me = self(host);
       if (me.active())
          me.port_->link_deliver(me, link, {pkts, n});
@@ -207,6 +232,7 @@ struct host_tables {
          me.shard_.pool().free({pkts, n});
    }
    static void WRN_CALL writable(const wrn_host* host, wrn_handle link) {
+      guard(host, "writable", true);
       instance& me = self(host);
       if (me.active()) me.port_->link_writable(me, link);
    }
@@ -217,12 +243,15 @@ struct host_tables {
       return me.port_ != nullptr ? me.port_->identity() : *me.configuring_identity_;
    }
    static void WRN_CALL node_id(const wrn_host* host, wrn_key* out) {
+      guard(host, "node_id", false);
       std::copy_n(identity(host).signing.id.begin(), 32, out->bytes);
    }
    static void WRN_CALL tunnel_key(const wrn_host* host, wrn_key* out) {
+      guard(host, "tunnel_key", false);
       std::copy_n(identity(host).tunnel.public_key.begin(), 32, out->bytes);
    }
    static wrn_status WRN_CALL dh(const wrn_host* host, const wrn_key* peer, wrn_key* out) {
+      guard(host, "dh", false);
       crypto::bytes32 shared{};
       if (!crypto::x25519(identity(host).tunnel.secret, std::to_array(peer->bytes), shared))
          return WRN_E_AUTH;
@@ -232,6 +261,7 @@ struct host_tables {
 
    // --- host/metrics.h --------------------------------------------------------------------------
    static uint64_t* WRN_CALL cell(const wrn_host* host, const char* wanted) {
+      guard(host, "cell", false);
       instance& me = self(host);
       const std::string_view name = wanted != nullptr ? wanted : "";
       for (auto& declared : me.metrics_)
@@ -244,6 +274,7 @@ struct host_tables {
    // --- host/resolve.h --------------------------------------------------------------------------
    static wrn_status WRN_CALL resolve(const wrn_host* host, wrn_str name, uint16_t port,
                                       uint64_t tag) {
+      guard(host, "resolve", true);
       instance& me = self(host);
       const auto* table = me.ext<wrn_resolve>(WRN_EXT_RESOLVE);
       if (!me.active() || table == nullptr) return WRN_E_STATE;
@@ -254,11 +285,11 @@ struct host_tables {
                            me.lookups_--;
                            if (!me.active()) return;
                            if (!found) {
-                              table->on_resolved(me.plugin_, tag, WRN_E_NOT_FOUND, nullptr, 0);
+                              table->on_resolved(me.get(), tag, WRN_E_NOT_FOUND, nullptr, 0);
                               return;
                            }
                            const auto n = std::min(found->size(), limits::endpoints_per_peer_max);
-                           table->on_resolved(me.plugin_, tag, WRN_OK, found->data(),
+                           table->on_resolved(me.get(), tag, WRN_OK, found->data(),
                                               static_cast<uint32_t>(n));
                         });
       return WRN_OK;
@@ -267,6 +298,7 @@ struct host_tables {
    // --- ext/discovery.h -------------------------------------------------------------------------
    static wrn_status WRN_CALL offer(const wrn_host* host, wrn_handle peer,
                                     const wrn_endpoint* endpoints, uint32_t n) {
+      guard(host, "offer", true);
       instance& me = self(host);
       if (!me.active()) return WRN_E_STATE;
       if (n > limits::endpoints_per_peer_max) return WRN_E_LIMIT;

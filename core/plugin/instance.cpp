@@ -6,6 +6,7 @@
 #include "core/plugin/host_tables.hpp"
 
 #include <atomic>
+#include <list>
 
 namespace warren::plugin {
 
@@ -13,9 +14,28 @@ using base::errc;
 using base::fail;
 namespace log = base::log;
 
+namespace {
+
+/// Bounded by what configurations have ever named. Instances are created on the control thread.
+io::call_owner& owner_of(const std::string& network, const char* plugin,
+                         const std::string& module) {
+   static auto& owners = *new std::list<io::call_owner>;
+   for (io::call_owner& known : owners)
+      if (known.network == network && known.plugin == plugin && known.module == module)
+         return known;
+   io::call_owner& made = owners.emplace_back();
+   made.network = network;
+   made.plugin = plugin;
+   made.module = module;
+   return made;
+}
+
+} // namespace
+
 instance::instance(const found_plugin& what, const config::plugin_use& use, std::string network,
                    io::shard& shard, const trust::identity& identity)
     : what_(what), use_(use), network_(std::move(network)), shard_(shard),
+      owner_(&owner_of(network_, what.desc->name, what.from->path())),
       configuring_identity_(&identity), alive_(std::make_shared<int>(0)) {
    host_ = make_host(*this);
    for (const wrn_metric* m = desc().metrics; m != nullptr && m->name != nullptr; m++)
@@ -110,13 +130,17 @@ base::result<void> instance::start(host_port& port) {
    WRN_ASSERT(state_ == state::inactive);
    port_ = &port;
    state_ = state::active;
+   if constexpr (guarded) {
+      shard_thread_.store(pthread_self());
+      running_.store(true);
+   }
    starting_ = true;
    wrn_error error{};
-   const wrn_status status = plugin_->start(plugin_, &error);
+   const wrn_status status = plugin_->start(get(), &error);
    starting_ = false;
    if (status == WRN_OK && state_ == state::active) return {};
    // Who returned an error has nothing to stop; who called fail() and returned success has.
-   if (status == WRN_OK) plugin_->stop(plugin_);
+   if (status == WRN_OK) plugin_->stop(get());
    state_ = state::stopped;
    release();
    std::string text(error.text, strnlen(error.text, sizeof error.text));
@@ -125,10 +149,36 @@ base::result<void> instance::start(host_port& port) {
                                         (text.empty() ? "status " + std::to_string(status) : text));
 }
 
+void instance::drain() {
+   if (active() && plugin_->drain != nullptr) plugin_->drain(get(), shard_.now());
+}
+
+/// Before everything that a host function does. Never fatal: what follows is checked anyway, or
+/// would have gone wrong without us.
+void instance::guard(const char* function, bool started_only) {
+   function_.store(function, std::memory_order_relaxed);
+   if (running_.load()) {
+      if (pthread_equal(shard_thread_.load(), pthread_self()) == 0)
+         misuse("called from another thread than the instance's");
+   } else if (started_only) {
+      misuse(state_ == state::stopped ? "called after stop" : "called before start");
+   }
+}
+
+void instance::misuse(const char* how) const {
+   const uint64_t times = misuses_.fetch_add(1) + 1;
+   if ((times & (times - 1)) != 0) return; // the first, second, fourth … is enough to be seen
+   log::error("plugin_misuse", {{"network", network_},
+                                {"plugin", desc().name},
+                                {"function", function_.load(std::memory_order_relaxed)},
+                                {"how", how},
+                                {"times", times}});
+}
+
 void instance::stop() {
    if (state_ == state::active || state_ == state::failed) {
       stopping_ = true;
-      plugin_->stop(plugin_);
+      plugin_->stop(get());
       release();
    }
    state_ = state::stopped;
@@ -136,6 +186,7 @@ void instance::stop() {
 
 /// Takes back what the plugin left: nothing of the shard may call a stopped instance.
 void instance::release() {
+   if constexpr (guarded) running_.store(false);
    alive_.reset();
    if (const size_t left = streams_.close_all(); left != 0)
       log::warn("plugin_left_streams",
@@ -162,13 +213,13 @@ void instance::mark_failed(wrn_status status, std::string_view why) {
 
 void instance::on_timer(uint64_t timer, uint64_t tag) {
    timers_.erase(timer);
-   if (active()) plugin_->on_timer(plugin_, timer, tag);
+   if (active()) plugin_->on_timer(get(), timer, tag);
 }
 
 void instance::event(uint32_t type) {
    if (!active() || plugin_->on_event == nullptr) return;
    const wrn_event e{sizeof e, type, shard_.now()};
-   plugin_->on_event(plugin_, &e);
+   plugin_->on_event(get(), &e);
 }
 
 std::vector<metric_value> instance::metrics() const {

@@ -23,13 +23,22 @@
 #include "warren/host/sign.h"
 #include "warren/host/udp.h"
 
+#include <atomic>
 #include <functional>
 #include <mutex>
+#include <pthread.h>
 #include <unordered_map>
 
 namespace warren::plugin {
 
 class instance;
+
+/// Debug builds, and others by -DWARREN_PLUGIN_GUARD=ON, look at who calls host functions when.
+#if defined(WARREN_PLUGIN_GUARD) || !defined(NDEBUG)
+inline constexpr bool guarded = true;
+#else
+inline constexpr bool guarded = false;
+#endif
 
 /// What an instance asks of its network. All on the shard.
 class host_port {
@@ -65,6 +74,23 @@ class host_port {
    virtual void failed(instance& from, wrn_status status, std::string_view why) = 0;
 };
 
+/// `const wrn_plugin*` for one call: the shard is marked as being in this plugin until the end of
+/// the full expression, so that a call that does not return has a name. Made by instance::get().
+class calling {
+ public:
+   calling(io::call_mark& mark, io::call_owner& who, const wrn_plugin* plugin)
+       : mark_(mark), before_(mark.enter(who)), plugin_(plugin) {}
+   ~calling() { mark_.leave(before_); }
+   calling(const calling&) = delete;
+   calling& operator=(const calling&) = delete;
+   operator const wrn_plugin*() const { return plugin_; } // NOLINT: it stands for the plugin
+
+ private:
+   io::call_mark& mark_;
+   io::call_owner* before_;
+   const wrn_plugin* plugin_;
+};
+
 /// A metric cell as the control API shows it.
 struct metric_value {
    const wrn_metric* what; // static data of the module
@@ -84,9 +110,20 @@ class instance final : public io::timer_sink {
    ~instance() override; // [main], not while active
 
    base::result<void> start(host_port& port); // [io]
+   void drain();                              // [io] before stop(), when there is time
    void stop();                               // [io] also after a failure; idempotent
 
-   const wrn_plugin* get() const { return plugin_; }
+   /// To be passed to a function of the plugin, on the shard: table->tx(instance.get(), …).
+   [[nodiscard]] calling get() const { return {shard_.calls(), *owner_, plugin_}; }
+   /// Host functions that the plugin called where it must not; counted in guarded builds only.
+   uint64_t misuses() const { return misuses_.load(std::memory_order_relaxed); }
+   /// Guarded builds: `function` of the host begins; `started_only`: between start and stop.
+   void guard(const char* function, bool started_only);
+   /// A handle that is not this plugin's, or not any more, was given to the function last entered.
+   void stale_handle() const {
+      if constexpr (guarded) misuse("stale handle");
+   }
+   uint64_t slow_calls() const { return owner_->slow_calls.load(std::memory_order_relaxed); }
    const wrn_plugin_desc& desc() const { return *what_.desc; }
    const config::plugin_use& use() const { return use_; }
    const std::string& module_path() const { return what_.from->path(); }
@@ -107,6 +144,7 @@ class instance final : public io::timer_sink {
    friend struct mesh_tables;
    instance(const found_plugin& what, const config::plugin_use& use, std::string network,
             io::shard& shard, const trust::identity& identity);
+   void misuse(const char* how) const;
    void mark_failed(wrn_status status, std::string_view why);
    bool complete() const;
    void release();
@@ -125,6 +163,7 @@ class instance final : public io::timer_sink {
    config::plugin_use use_;
    std::string network_;
    io::shard& shard_;
+   io::call_owner* owner_; // the same one for the same plugin of the same network; never freed
    const trust::identity* configuring_identity_; // until start() gives a port
    host_port* port_ = nullptr;
    wrn_host host_{};
@@ -138,6 +177,11 @@ class instance final : public io::timer_sink {
    std::shared_ptr<int> alive_;       // resolver callbacks stop when it goes
    std::vector<metric_cell> metrics_; // all that are declared; never grows
    uint64_t undeclared_metric_ = 0;   // shown to nobody
+   // Of guarded builds. Misuse comes from any thread.
+   std::atomic<pthread_t> shard_thread_{};
+   std::atomic<bool> running_{false};
+   std::atomic<const char*> function_{""};
+   mutable std::atomic<uint64_t> misuses_{0};
    mutable std::mutex log_mutex_;
    std::unordered_map<std::string, log_budget> log_budgets_;
 };

@@ -6,12 +6,8 @@
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <dlfcn.h>
-#include <fstream>
-#include <link.h>
 #include <map>
 #include <set>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace warren::plugin {
 
@@ -22,53 +18,6 @@ using base::errc;
 using base::fail;
 
 constexpr const char* entry_symbol = "wrn_entry_0";
-
-base::result<void> check_permissions(const fs::path& path) {
-   for (const fs::path& p : {path, path.parent_path()}) {
-      struct stat info {};
-      if (::stat(p.c_str(), &info) != 0)
-         return base::fail_errno(errc::not_found, "cannot read plugin " + p.string(), errno);
-      const bool sticky = S_ISDIR(info.st_mode) &&
-                          (info.st_mode & S_ISVTX) !=
-                                0; // protects the names in a folder, not the bytes of a file
-      if ((info.st_mode & S_IWOTH) != 0 && !sticky)
-         return fail(errc::permission, p.string() + " can be written by everybody; a plugin is "
-                                                    "code that runs as the daemon, 'chmod o-w' it");
-      if (info.st_uid != 0 && info.st_uid != ::geteuid())
-         return fail(
-               errc::permission,
-               p.string() + " belongs to user " + std::to_string(info.st_uid) +
-                     "; plugins and their folder must belong to root or to the daemon's user");
-   }
-   return {};
-}
-
-/// The loader maps what the program headers say and dies of SIGBUS when the file ends before: an
-/// interrupted copy must not end the daemon.
-base::result<void> check_whole(const fs::path& path) {
-   const auto bad = [&](const char* what) {
-      return fail(errc::invalid, path.string() + " cannot be loaded: " + what);
-   };
-   std::ifstream file(path, std::ios::binary | std::ios::ate);
-   const std::streamoff end = file ? static_cast<std::streamoff>(file.tellg()) : -1;
-   if (end < 0) return bad("it cannot be read");
-   const auto size = static_cast<uint64_t>(end);
-   ElfW(Ehdr) head{};
-   file.seekg(0);
-   if (!file.read(reinterpret_cast<char*>(&head), sizeof head) ||
-       !std::equal(head.e_ident, head.e_ident + SELFMAG, ELFMAG))
-      return bad("it is not a shared library");
-   if (head.e_phentsize != sizeof(ElfW(Phdr))) return bad("it is for another kind of machine");
-   for (unsigned i = 0; i < head.e_phnum; i++) {
-      ElfW(Phdr) part{};
-      file.seekg(static_cast<std::streamoff>(head.e_phoff + i * sizeof part));
-      const bool there = static_cast<bool>(file.read(reinterpret_cast<char*>(&part), sizeof part));
-      if (!there || (part.p_type == PT_LOAD &&
-                     (part.p_offset > size || part.p_filesz > size - part.p_offset)))
-         return bad("it is shorter than it says; copy it again");
-   }
-   return {};
-}
 
 base::result<void> check_description(const wrn_plugin_desc* d, const std::string& path) {
    const auto bad = [&](std::string_view what) {
@@ -144,21 +93,26 @@ base::result<std::shared_ptr<module>> module::wrap(const wrn_entry& entry, std::
    return m;
 }
 
-base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
+base::result<std::shared_ptr<module>> module::load(const fs::path& path, const pins& demanded) {
    if (!path.is_absolute()) return fail(errc::invalid, path.string() + " is not an absolute path");
    std::error_code canonical_error;
    const fs::path real = fs::canonical(path, canonical_error);
    if (canonical_error)
       return fail(errc::not_found,
                   "no plugin at " + path.string() + ": " + canonical_error.message());
-   if (auto ok = check_permissions(real); !ok) return ok.error();
-
    // Kept for ever, on purpose and reachable: ~shared_library would unmap. The same file is opened
-   // once.
-   static auto& libraries = *new std::map<fs::path, boost::dll::shared_library*>;
-   boost::dll::shared_library*& library = libraries[real];
-   if (library == nullptr) {
-      if (auto ok = check_whole(real); !ok) return ok.error();
+   // once; what counts is what was mapped, even when another file lies there by now.
+   struct mapped {
+      std::unique_ptr<boost::dll::shared_library> library;
+      crypto::bytes32 sha256{};
+   };
+   static auto& libraries = *new std::map<fs::path, mapped>;
+   if (auto ok = module_file::check_access(real); !ok) return ok.error();
+   auto known = libraries.find(real);
+   if (known == libraries.end()) {
+      auto file = module_file::open(real);
+      if (!file) return file.error();
+      if (auto ok = demanded.check(real, file->sha256()); !ok) return ok.error();
       boost::dll::fs::error_code ec;
       auto opened = std::make_unique<boost::dll::shared_library>();
       ::dlerror();
@@ -169,8 +123,15 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path) {
          return fail(errc::invalid,
                      real.string() + " cannot be loaded: " + (why != nullptr ? why : ec.message()));
       }
-      library = opened.release();
+      if (auto ok = file->still_same(); !ok) {
+         [[maybe_unused]] static auto& kept = *opened.release(); // stays mapped, is never called
+         return ok.error();
+      }
+      known = libraries.emplace(real, mapped{std::move(opened), file->sha256()}).first;
+   } else if (auto ok = demanded.check(real, known->second.sha256); !ok) {
+      return ok.error();
    }
+   const auto& library = known->second.library;
    if (!library->has(entry_symbol))
       return fail(errc::invalid, real.string() +
                                        " is not a Warren plugin for ABI 0: it does not export " +
@@ -198,7 +159,7 @@ void registry::scan(const std::vector<fs::path>& folders) {
          if (entry.path().extension() == ".so") files.push_back(fs::absolute(entry.path()));
       std::sort(files.begin(), files.end());
       for (const fs::path& file : files) {
-         auto loaded = module::load(file);
+         auto loaded = module::load(file, pins_);
          if (loaded)
             add(*loaded);
          else
@@ -209,7 +170,7 @@ void registry::scan(const std::vector<fs::path>& folders) {
 
 base::result<found_plugin> registry::find(uint32_t kind, std::string_view word) {
    if (word.starts_with('/')) {
-      auto loaded = module::load(word);
+      auto loaded = module::load(word, pins_);
       if (!loaded) return loaded.error();
       for (const wrn_plugin_desc* desc : (*loaded)->plugins())
          if (desc->kind == kind) return found_plugin{*loaded, desc};

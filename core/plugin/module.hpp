@@ -5,7 +5,7 @@
 // static objects still exist crashes later, and what it would save is a few hundred kilobytes.
 #pragma once
 
-#include "core/base/error.hpp"
+#include "core/plugin/module_file.hpp"
 #include "warren/plugin.h"
 
 #include <filesystem>
@@ -19,8 +19,10 @@ namespace warren::plugin {
 /// One loaded module, checked: same ABI, complete descriptions.
 class module {
  public:
-   /// `path` is absolute, and neither file nor folder may be writable by others.
-   static base::result<std::shared_ptr<module>> load(const std::filesystem::path& path);
+   /// `path` is absolute, neither file nor folder may be writable by others, and the file has to be
+   /// what was pinned.
+   static base::result<std::shared_ptr<module>> load(const std::filesystem::path& path,
+                                                     const pins& demanded = {});
    /// For plugins linked into a program (tests). `entry` outlives everything.
    static base::result<std::shared_ptr<module>> wrap(const wrn_entry& entry, std::string name);
 
@@ -46,6 +48,8 @@ struct found_plugin {
 /// All plugins of the search folders.
 class registry {
  public:
+   /// For all modules from now on.
+   void demand(pins demanded) { pins_ = std::move(demanded); }
    /// Loads every *.so of the folders, in order; the first module with a word wins. Folders that do
    /// not exist are skipped, a module that is refused is remembered with its reason.
    void scan(const std::vector<std::filesystem::path>& folders);
@@ -59,6 +63,7 @@ class registry {
    const std::vector<std::pair<std::string, std::string>>& refused() const { return refused_; }
 
  private:
+   pins pins_;
    std::vector<found_plugin> plugins_;
    std::vector<std::pair<std::string, std::string>> refused_;
 };

@@ -238,6 +238,7 @@ class Node(Host):
         self.roles = []
         self.plugins = []  # (kind, table): discovery, routing, service
         self.plugin_dirs = []
+        self.daemon_plugins = {}  # more keys of [plugins] in warren.toml
         os.makedirs(os.path.join(self.folder, "networks"))
         self.run(self.binary, "key", "generate", self.keys)
         shown = json.loads(self.run(self.binary, "key", "show", self.keys, "--json"))
@@ -264,6 +265,7 @@ class Node(Host):
         with open(self.config, "w") as f:
             f.write(f"state_dir = {toml(os.path.join(self.folder, 'state'))}\n[control]\nsocket = {toml(self.socket)}\n")
             f.write(f"[log]\nlevel = \"debug\"\n[plugins]\ndirs = {toml(self.plugin_dirs)}\n")
+            f.write("".join(f"{k} = {toml(v)}\n" for k, v in self.daemon_plugins.items()))
         lines = ["[network]"] + [f"{k} = {toml(v)}" for k, v in self.network.items()]
         lines += ["[node]", f"name = {toml(self.name)}", f"addresses = {toml(self.addresses)}", f"roles = {toml(self.roles)}"]
         for name, tables in (("transport", self.transports), ("peer", self.peers), *((k, [t]) for k, t in self.plugins)):

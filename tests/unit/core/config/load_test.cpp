@@ -244,6 +244,35 @@ TEST_F(load, examples_load_without_an_error) {
    std::filesystem::remove_all(dir);
 }
 
+TEST_F(load, pins_of_modules_are_digests_of_file_names_or_absolute_paths) {
+   char dir[] = "/tmp/warren-pins-XXXXXX";
+   ASSERT_NE(mkdtemp(dir), nullptr);
+   const std::filesystem::path file = std::filesystem::path(dir) / "warren.toml";
+   const std::string digest(64, 'a');
+   const auto load_text = [&](const std::string& text) {
+      std::ofstream(file) << "[plugins]\nwatchdog = \"250ms\"\npinned_only = true\n" << text;
+      return load_daemon(file, false);
+   };
+   const auto good = load_text("[plugins.sha256]\n\"acme.so\" = \"" + digest +
+                               "\"\n\"/opt/acme/acme.so\" = \"" + std::string(64, 'B') + "\"\n");
+   ASSERT_TRUE(good.ok()) << good.errors.front().format();
+   EXPECT_TRUE(good.value.plugins_pinned_only);
+   EXPECT_EQ(good.value.plugin_watchdog_ns, 250'000'000u);
+   ASSERT_EQ(good.value.plugin_pins.size(), 2u);
+   EXPECT_EQ(good.value.plugin_pins.at("acme.so")[0], 0xaa);
+   EXPECT_EQ(good.value.plugin_pins.at("/opt/acme/acme.so")[31], 0xbb);
+   for (const std::string& bad :
+        {"\"acme.so\" = \"" + digest.substr(1) + "\"", "\"acme.so\" = \"" + digest + "0\"",
+         "\"acme.so\" = \"g" + digest.substr(1) + "\"", std::string("\"acme.so\" = 5"),
+         "\"acme\" = \"" + digest + "\"", "\"lib/acme.so\" = \"" + digest + "\"",
+         "\"/opt/../acme.so\" = \"" + digest + "\"", "acme.so = \"" + digest + "\""}) {
+      const auto d = load_text("[plugins.sha256]\n" + bad + "\n");
+      ASSERT_FALSE(d.ok()) << bad;
+      EXPECT_EQ(d.errors.front().where.line, 5u) << d.errors.front().format();
+   }
+   std::filesystem::remove_all(dir);
+}
+
 TEST_F(load, durations_have_units_and_do_not_overflow) {
    int64_t ns = 0;
    EXPECT_TRUE(parse_duration("250ms", ns));

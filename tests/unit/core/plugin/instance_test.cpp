@@ -343,6 +343,73 @@ TEST_F(plugin_instance, packets_given_to_a_host_that_does_not_listen_are_freed) 
          << "larger than any memory of a packet";
 }
 
+TEST_F(plugin_instance, guard_logs_and_counts_calls_that_must_not_be) {
+   if constexpr (!guarded) GTEST_SKIP() << "release builds look at nothing";
+   testing::internal::CaptureStderr();
+   probe_behaviour.on_init = [](probe* p) {
+      uint64_t dice = 0;
+      p->host->random(p->host, &dice, sizeof dice); // allowed
+      wrn_handle timer = 0;
+      EXPECT_EQ(p->host->timer_set(p->host, &timer, 1, 1), WRN_E_STATE);
+   };
+   const probe& p = start();
+   EXPECT_EQ(it->misuses(), 1u);
+   EXPECT_NE(p.host->now(p.host), 0u);
+   EXPECT_EQ(it->misuses(), 1u) << "fine on the shard while active";
+   const wrn_host* host = p.host;
+   pthread_t other{};
+   ASSERT_EQ(pthread_create(
+                   &other, nullptr,
+                   [](void* h) -> void* {
+                      const auto* raw = static_cast<const wrn_host*>(h);
+                      raw->now(raw);
+                      raw->log(raw, WRN_LOG_INFO, "from_anywhere", nullptr, 0); // allowed
+                      return nullptr;
+                   },
+                   const_cast<wrn_host*>(host)),
+             0);
+   pthread_join(other, nullptr);
+   EXPECT_EQ(it->misuses(), 2u);
+   wrn_addr local{};
+   const auto* stream = static_cast<const wrn_host_stream*>(host->get_ext(host, WRN_HOST_STREAM));
+   EXPECT_EQ(stream->remote(host, 4711, &local), WRN_E_NOT_FOUND);
+   EXPECT_EQ(it->misuses(), 3u);
+   it->stop();
+   host->timer_cancel(host, 1);
+   EXPECT_EQ(it->misuses(), 4u);
+   const std::string said = testing::internal::GetCapturedStderr();
+   for (const char* text : {"function=timer_set how=\"called before start\"",
+                            "function=now how=\"called from another thread",
+                            "function=timer_cancel how=\"called after stop\"", "times=4"})
+      EXPECT_THAT(said, HasSubstr(text));
+}
+
+TEST_F(plugin_instance, shard_is_marked_with_the_plugin_for_as_long_as_it_is_inside) {
+   static io::shard* marked;
+   static std::vector<std::string> seen;
+   marked = &shard;
+   seen.clear();
+   const auto note = [](const char* where) {
+      const io::call_owner* const inside = marked->calls().now().inside;
+      seen.push_back(where + (inside == nullptr ? std::string(" nobody")
+                                                : " " + inside->network + " " + inside->plugin));
+   };
+   static const auto remember = note;
+   probe_behaviour.on_start = [](probe*) { remember("start"); };
+   probe_behaviour.on_timer = [](probe*, wrn_handle, uint64_t) { remember("timer"); };
+   probe_behaviour.on_stop = [](probe*) { remember("stop"); };
+   const probe& p = start();
+   note("between");
+   wrn_handle timer = 0;
+   ASSERT_EQ(p.host->timer_set(p.host, &timer, shard.now() + 5, 1), WRN_OK);
+   net.run_for(10);
+   it->stop();
+   note("after");
+   EXPECT_EQ(seen,
+             (std::vector<std::string>{"start acme probe", "between nobody", "timer acme probe",
+                                       "stop acme probe", "after nobody"}));
+}
+
 TEST_F(plugin_instance, metric_cells_are_those_declared) {
    const probe& p = start();
    const auto cell = [&](const char* name) { return p.metrics->cell(p.host, name); };

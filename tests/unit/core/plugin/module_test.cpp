@@ -3,6 +3,7 @@
 // loaded as the daemon loads them.
 #include "core/plugin/module.hpp"
 
+#include <fcntl.h>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -126,6 +127,99 @@ TEST(module, what_everybody_can_write_is_not_run) {
    fs::permissions(f.path, fs::perms::owner_all);
    ASSERT_EQ(chmod(file.c_str(), 01777), 0);
    expect_refused(file, base::errc::permission, "chmod o-w");
+}
+
+TEST(module, what_a_group_can_write_is_not_run) {
+   const folder f;
+   const fs::path file = f.copy("good", "shared.so");
+   const auto mode = [](const fs::path& path, mode_t bits) {
+      ASSERT_EQ(chmod(path.c_str(), bits), 0);
+   };
+   mode(file, 0770);
+   EXPECT_TRUE(module_file::open(file)) << "root's group, or the user's own";
+   if (geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+   constexpr gid_t nobodys = 54321;
+   ASSERT_EQ(chown(file.c_str(), 0, nobodys), 0);
+   expect_refused(file, base::errc::permission, "can be written by group 54321");
+   mode(file, 0750);
+   EXPECT_TRUE(module_file::open(file));
+   ASSERT_EQ(chown(f.path.c_str(), 0, nobodys), 0);
+   mode(f.path, 0770);
+   expect_refused(file, base::errc::permission, "chmod g-w");
+   mode(f.path, 01777);
+   EXPECT_TRUE(module_file::open(file)) << "in a sticky folder nobody replaces what is ours";
+   mode(file, 03770); // on a file the same bit protects nothing
+   ASSERT_EQ(chown(file.c_str(), 0, nobodys), 0);
+   expect_refused(file, base::errc::permission, "can be written by group");
+}
+
+crypto::bytes32 digest_of(const fs::path& path) {
+   auto file = module_file::open(path);
+   return file ? file->sha256() : crypto::bytes32{};
+}
+
+TEST(module, pin_decides_which_file_is_loaded) {
+   const folder f;
+   const fs::path file = f.copy("good", "acme.so");
+   const crypto::bytes32 right = digest_of(file);
+   crypto::bytes32 wrong = right;
+   wrong[31] ^= 1;
+   const auto refusal = [&](const pins& demanded) {
+      const auto loaded = module::load(file, demanded);
+      return loaded ? std::string("loaded") : loaded.error().text;
+   };
+   for (const std::string& text :
+        {refusal({{{"acme.so", wrong}}, false}), refusal({{{file.string(), wrong}}, false}),
+         refusal({{{file.string(), wrong}, {"acme.so", right}}, true})}) {
+      EXPECT_NE(text.find(file.string() + " is not the pinned file"), std::string::npos) << text;
+      EXPECT_NE(text.find("expects " + crypto::format_hex(wrong)), std::string::npos) << text;
+      EXPECT_NE(text.find("found " + crypto::format_hex(right)), std::string::npos) << text;
+   }
+   const std::string missing = refusal({{{"other.so", right}}, true});
+   EXPECT_NE(missing.find("has no pin"), std::string::npos) << missing;
+   EXPECT_NE(missing.find("\"acme.so\" = \"" + crypto::format_hex(right)), std::string::npos)
+         << missing;
+   EXPECT_EQ(refusal({{{"other.so", wrong}}, false}), "loaded");
+   EXPECT_EQ(refusal({{{"acme.so", right}}, true}), "loaded");
+   EXPECT_NE(refusal({{{"acme.so", wrong}}, false}), "loaded") << "mapped already, but not wanted";
+}
+
+TEST(module, pin_is_about_what_was_mapped_not_about_what_lies_there_now) {
+   const folder f;
+   const fs::path file = f.copy("good", "mapped.so");
+   const crypto::bytes32 first = digest_of(file);
+   ASSERT_TRUE(module::load(file, {{{"mapped.so", first}}, true}));
+   fs::remove(file);
+   f.copy("no_vendor", "mapped.so");
+   const crypto::bytes32 second = digest_of(file);
+   ASSERT_NE(first, second);
+   EXPECT_FALSE(module::load(file, {{{"mapped.so", second}}, true}));
+   EXPECT_TRUE(module::load(file, {{{"mapped.so", first}}, true}));
+}
+
+TEST(module, change_while_loading_is_noticed) {
+   const folder f;
+   const fs::path file = f.copy("good", "busy.so");
+   const auto opened = module_file::open(file);
+   ASSERT_TRUE(opened);
+   EXPECT_TRUE(opened->still_same());
+   std::ofstream(file, std::ios::app) << "x";
+   EXPECT_FALSE(opened->still_same()) << "written to";
+   const auto again = module_file::open(file);
+   ASSERT_TRUE(again);
+   fs::rename(f.copy("good", "new.so"), file);
+   EXPECT_FALSE(again->still_same()) << "replaced";
+}
+
+TEST(module, digest_is_that_of_sha256sum) {
+   const folder f;
+   std::ofstream(f.path / "abc") << "abc";
+   const int fd = ::open((f.path / "abc").c_str(), O_RDONLY);
+   const auto digest = crypto::sha256_of_file(fd);
+   ::close(fd);
+   ASSERT_TRUE(digest);
+   EXPECT_EQ(crypto::format_hex(*digest),
+             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 TEST(module, what_another_user_owns_is_not_run) {
