@@ -105,6 +105,7 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path, const p
    struct mapped {
       std::unique_ptr<boost::dll::shared_library> library;
       crypto::bytes32 sha256{};
+      bool changed = false; // while it was being loaded
    };
    static auto& libraries = *new std::map<fs::path, mapped>;
    if (auto ok = module_file::check_access(real); !ok) return ok.error();
@@ -124,10 +125,15 @@ base::result<std::shared_ptr<module>> module::load(const fs::path& path, const p
                      real.string() + " cannot be loaded: " + (why != nullptr ? why : ec.message()));
       }
       if (auto ok = file->still_same(); !ok) {
-         [[maybe_unused]] static auto& kept = *opened.release(); // stays mapped, is never called
+         // Stays mapped, as all do, and is never called; the loader would give out the same
+         // mapping again.
+         libraries.emplace(real, mapped{std::move(opened), {}, true});
          return ok.error();
       }
-      known = libraries.emplace(real, mapped{std::move(opened), file->sha256()}).first;
+      known = libraries.emplace(real, mapped{std::move(opened), file->sha256(), false}).first;
+   } else if (known->second.changed) {
+      return fail(errc::permission, real.string() + " changed while it was being loaded; restart "
+                                                    "the daemon to load it again");
    } else if (auto ok = demanded.check(real, known->second.sha256); !ok) {
       return ok.error();
    }

@@ -152,7 +152,7 @@ base::result<void> module_file::still_same() const {
        same_time(opened.st_ctim, info_.st_ctim))
       return {};
    return fail(errc::permission, path_.string() + " changed while it was being loaded; nothing of "
-                                                  "it is used, try again when it is installed");
+                                                  "it is used, restart when it is installed");
 }
 
 } // namespace warren::plugin

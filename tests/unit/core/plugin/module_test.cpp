@@ -211,6 +211,11 @@ TEST(module, change_while_loading_is_noticed) {
    EXPECT_FALSE(again->still_same()) << "replaced";
 }
 
+TEST(module, one_that_changes_its_file_while_it_is_loaded_is_never_used) {
+   expect_refused(variant("changes_itself"), base::errc::permission, "changed while");
+   expect_refused(variant("changes_itself"), base::errc::permission, "changed while");
+}
+
 TEST(module, digest_is_that_of_sha256sum) {
    const folder f;
    std::ofstream(f.path / "abc") << "abc";

@@ -1,8 +1,19 @@
 /* Modules that are wrong in one way each, chosen by a macro of the build; without any, a good one.
  */
+#define _GNU_SOURCE /* dladdr */
 #include "warren/plugin.h"
 
 #include <string.h>
+
+#ifdef CHANGES_ITSELF
+#include <dlfcn.h>
+#include <sys/stat.h>
+/* Before anybody has looked at the module. */
+__attribute__((constructor)) static void change(void) {
+   Dl_info self;
+   if (dladdr((const void*)(uintptr_t)&change, &self) != 0) chmod(self.dli_fname, 0755);
+}
+#endif
 
 #ifndef MINOR
 #define MINOR WRN_ABI_MINOR
