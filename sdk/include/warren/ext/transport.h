@@ -28,7 +28,8 @@ typedef struct wrn_link_params {
    wrn_key tunnel_key;
    wrn_key psk;          /* zero = none */
    wrn_addr remote;      /* family 0 = not known yet: wait to be called */
-   uint32_t keepalive_s; /* keep the path open by a packet this often, 0 = never */
+   uint32_t keepalive_s; /* keep the path open by a packet this often, 0 = never. A transport that
+                            declares WRN_TF_PLAINTEXT may do without: it is for tests */
    uint32_t mtu;         /* largest inner packet */
 } wrn_link_params;
 
