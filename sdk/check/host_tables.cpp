@@ -3,25 +3,20 @@
 #include "sdk/check/instance.hpp"
 #include "warren/host/stream.h"
 
-#include <algorithm>
-
 namespace warren::check {
 
 extern const host_table conf_table, udp_table, link_table, identity_table, metrics_table,
       resolve_table, discovery_table, members_table, message_table, sign_table, control_table,
-      route_table;
+      route_table, stream_table;
 
 std::span<const host_table* const> host_tables() {
-   static constexpr const host_table* all[] = {&conf_table,      &udp_table,     &link_table,
-                                               &identity_table,  &metrics_table, &resolve_table,
-                                               &discovery_table, &members_table, &message_table,
-                                               &sign_table,      &control_table, &route_table};
+   static constexpr const host_table* all[] = {
+         &conf_table,    &udp_table,       &link_table,    &identity_table, &metrics_table,
+         &resolve_table, &discovery_table, &members_table, &message_table,  &sign_table,
+         &control_table, &route_table,     &stream_table};
    return all;
 }
 
-bool is_table_to_come(std::string_view id) {
-   static constexpr std::string_view all[] = {WRN_HOST_STREAM};
-   return std::find(std::begin(all), std::end(all), id) != std::end(all);
-}
+bool is_table_to_come(std::string_view id) { return id == WRN_HOST_STREAM; } // not proved yet
 
 } // namespace warren::check

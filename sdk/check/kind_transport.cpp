@@ -1,6 +1,7 @@
 #include "sdk/check/kind_transport.hpp"
 
 #include "sdk/check/host_identity.hpp"
+#include "sdk/check/host_stream.hpp"
 #include "sdk/check/host_udp.hpp"
 
 #include <algorithm>
@@ -17,8 +18,14 @@ const char* missing(instance& who) {
    const auto* t = who.ext<wrn_transport>(WRN_EXT_TRANSPORT);
    const auto* u = who.ext<wrn_udp>(WRN_EXT_UDP);
    if (t == nullptr) return WRN_EXT_TRANSPORT;
-   if (u == nullptr) return WRN_EXT_UDP;
-   if (u->on_bound == nullptr || u->on_recv == nullptr)
+   const auto* s = who.ext<wrn_stream>(WRN_EXT_STREAM);
+   if (u == nullptr && s == nullptr) return WRN_EXT_UDP " or " WRN_EXT_STREAM;
+   if (s != nullptr &&
+       (s->on_listening == nullptr || s->on_accept == nullptr || s->on_connected == nullptr ||
+        s->on_read == nullptr || s->on_read_end == nullptr || s->on_writable == nullptr ||
+        s->on_closed == nullptr))
+      return "a function of " WRN_EXT_STREAM;
+   if (u != nullptr && (u->on_bound == nullptr || u->on_recv == nullptr))
       return "on_bound or on_recv of " WRN_EXT_UDP;
    return t->limits != nullptr && t->open != nullptr && t->update != nullptr &&
                       t->close != nullptr && t->set_path != nullptr && t->connect != nullptr &&
@@ -190,6 +197,11 @@ uint32_t transport_load::send(instance& who, wrn_handle link, uint32_t n, uint32
    return n;
 }
 
+void open_network(instance& who) {
+   if (lives_on_streams(who)) open_listener(who);
+   if (who.ext<wrn_udp>(WRN_EXT_UDP) != nullptr) bind_socket(who);
+}
+
 void transport_load::begin() {
    if (!world_.wire_tap)
       world_.wire_tap = [this](const datagram& d) {
@@ -197,7 +209,7 @@ void transport_load::begin() {
       };
    for (instance* who : all_) {
       listen(*who);
-      bind_socket(*who);
+      open_network(*who);
    }
    for (instance* who : all_)
       for (instance* other : all_)
@@ -360,7 +372,10 @@ void transport_load::any_call() {
             d.bytes[dice.below(d.bytes.size())] ^= static_cast<uint8_t>(1 << dice.below(8));
          batch.push_back(std::move(d));
       }
-      receive(who, batch);
+      if (lives_on_streams(who))
+         dice.one_in(20) ? reset_streams(who) : call_with(who, std::move(batch[0].bytes));
+      else
+         receive(who, batch);
       return;
    }
    case 7:
@@ -372,6 +387,7 @@ void transport_load::any_call() {
       world_.run_for(5 * ms);
       return;
    case 8:
+      who.part<stream_part>().window = dice.one_in(3) ? dice.below(3000) : 128u * 1024u;
       who.part<udp_part>().room_max = static_cast<uint32_t>(dice.one_in(3) ? dice.below(4) : 256);
       return;
    default:

@@ -68,6 +68,9 @@ class transport_load final : public workload {
    uint32_t next_endpoint_ = 0;
 };
 
+/// Opens what the transport lives on: a socket, a listener or both.
+void open_network(instance& who);
+
 /// A sequence of bytes that is in every packet of 64 bytes and more.
 std::span<const uint8_t> plain_marker();
 

@@ -60,6 +60,7 @@ void carries(const subject& s) {
 
 void bad_network(const subject& s) {
    transport_rig r(s, false);
+   r.only_datagrams();
    r.home.weather = {100, 0, 2 * ms, 2 * ms, 65535};
    r.load->begin();
    r.links.settle(3 * second); // the first tries are lost
@@ -100,6 +101,7 @@ void batches(const subject& s) {
 
 void path_mtu(const subject& s) {
    transport_rig r(s);
+   r.only_datagrams();
    r.home.weather.mtu = 600;
    exchange(r, 50, 5, 1400); // all lost
    require(r.links.foreign == 0, "a packet that does not fit through the path arrived changed");
@@ -126,7 +128,7 @@ void writable(const subject& s) {
    transport_rig r(s);
    auto& link = r.a().part<link_part>().links[r.ab()];
    for (int round = 0; round < 5; round++) {
-      r.a().part<udp_part>().blocked = true;
+      r.a().part<udp_part>().blocked = r.a().part<stream_part>().blocked = true;
       uint32_t given = 0;
       while (given < 20'000 && r.links.room(r.a(), r.ab()) != 0)
          given += r.links.send(r.a(), r.ab(), 64);
@@ -134,7 +136,7 @@ void writable(const subject& s) {
               "room() is never 0, although the socket takes nothing: packets are lost or pile up");
       const uint32_t before = link.writable;
       r.home.run_for(second);
-      unblock(r.a());
+      lives_on_streams(r.a()) ? unblock_streams(r.a()) : unblock(r.a());
       r.home.run_for(second);
       require(link.writable != before, "room() was 0, the socket had room again and said "
                                        "on_writable(), and no writable() came for the link");
@@ -149,7 +151,7 @@ void bounded_queue(const subject& s) {
    transport_rig r(s, false);
    for (instance* each : r.all) {
       r.links.listen(*each);
-      bind_socket(*each);
+      open_network(*each);
    }
    open_link nobody = r.links.link_to(nullptr);
    const wrn_handle nowhere = r.links.open(r.a(), nobody);
@@ -173,6 +175,7 @@ void bounded_queue(const subject& s) {
 
 void follows_path(const subject& s) {
    transport_rig r(s);
+   r.only_datagrams();
    const wrn_addr other = world::address(77, 40'000), home = r.b().address;
    r.home.add_address(other, r.b());
    std::vector<wrn_addr> seen;
@@ -220,6 +223,7 @@ void reopen(const subject& s) {
 
 void idle_link(const subject& s) {
    transport_rig r(s, false);
+   r.only_datagrams();
    size_t sent = 0;
    r.home.wire_tap = [&](const datagram&) { sent++; };
    r.load->begin();
@@ -280,10 +284,11 @@ void statistics(const subject& s) {
    });
    exchange(r, 50, 5, 200);
    const wrn_link_stats after = read();
-   require(after.tx_packets - before.tx_packets == datagrams,
+   const bool streams = lives_on_streams(r.a()); // packets share a write() there
+   require(streams || after.tx_packets - before.tx_packets == datagrams,
            say("tx_packets grew by ", after.tx_packets - before.tx_packets, ", and ", datagrams,
                " datagrams went out"));
-   require(after.tx_bytes - before.tx_bytes == bytes,
+   require(streams || after.tx_bytes - before.tx_bytes == bytes,
            say("tx_bytes grew by ", after.tx_bytes - before.tx_bytes, ", and ", bytes,
                " bytes went out"));
    require(after.rx_packets > before.rx_packets && after.rx_bytes > before.rx_bytes,

@@ -15,6 +15,7 @@ constexpr uint32_t padding_max = 15;
 
 void overhead(const subject& s) {
    transport_rig r(s);
+   r.only_datagrams();
    const uint32_t declared = r.links.limits(r.a()).overhead;
    size_t longest = 0;
    r.overhear(r.a(), [&](const datagram& d) { longest = std::max(longest, d.bytes.size()); });
@@ -63,7 +64,7 @@ void knock(transport_rig& r, instance* claimed, const char* who) {
    stranger.part<identity_part>().claims = claimed;
    stranger.up();
    r.links.listen(stranger);
-   bind_socket(stranger);
+   open_network(stranger);
    r.links.forget();
    r.links.foreign = 0;
    for (instance* victim : r.all) {
@@ -115,6 +116,7 @@ void strangers(const subject& s) {
 
 void forgery(const subject& s) {
    transport_rig r(s);
+   r.only_datagrams();
    if (r.links.plaintext()) skip("it declares WRN_TF_PLAINTEXT, so it proves nothing");
    std::vector<datagram> heard;
    r.overhear(r.a(), [&](const datagram& d) { heard.push_back(d); });
@@ -159,6 +161,7 @@ void forgery(const subject& s) {
 
 void noise(const subject& s) {
    transport_rig r(s);
+   r.only_datagrams();
    const uint64_t before = r.b().part<link_part>().links[r.ba()].delivered;
    for (int i = 0; i < 5000; i++) {
       std::vector<datagram> batch(r.home.dice.one_in(20) ? 128 : 1);

@@ -1,6 +1,7 @@
 // Two transports that are up and know each other, for the properties of transports.
 #pragma once
 
+#include "sdk/check/host_stream.hpp"
 #include "sdk/check/host_udp.hpp"
 #include "sdk/check/kind_transport.hpp"
 #include "sdk/check/property.hpp"
@@ -16,6 +17,10 @@ struct transport_rig : rig {
                               "clock, although both sides send");
    }
    transport_load& links;
+   /// For a property that is about datagrams.
+   void only_datagrams() {
+      if (lives_on_streams(a())) skip("it lives on streams, and this is about datagrams");
+   }
    instance& a() { return *all[0]; }
    instance& b() { return *all[1]; }
    wrn_handle ab() { return links.link_of(a(), b()); }
