@@ -78,6 +78,7 @@ void knock(transport_rig& r, instance* claimed, const char* who) {
    }
    const uint64_t delivered = r.links.arrived(stranger) + r.links.foreign;
    require(delivered == 0, say(delivered, " packet(s) were delivered of ", who));
+   if (lives_on_streams(r.a())) return stranger.down(); // nobody borrows an address there
    // The same from the address of somebody known.
    r.links.forget();
    std::vector<datagram> forged;

@@ -72,6 +72,10 @@ enum class flaw {
    shared_state,
    needs_undeclared,
    undeclared_metric,
+   // streams
+   leaves_stream,
+   writes_closed,
+   never_resumes,
    no_udp_table,
    call_in_create,
    call_in_destroy,

@@ -381,6 +381,7 @@ class stream_transport : public link_table<Self, Link> {
       warren().timer_set(timer_, at);
    }
    void plan_keepalive(Link& l) {
+      l.keepalive_at = 0; // an update may have ended them
       if (l.params.keepalive_s == 0) return;
       l.keepalive_at = warren().now() + l.params.keepalive_s * second;
       arm(l.keepalive_at);
