@@ -69,12 +69,15 @@ struct icmp_error {
    std::array<uint8_t, 4> rest{};
 };
 
+/// From the packet's destination: one of our own addresses would be a martian on our own interface
+/// (RFC 1812 section 5.3.7), and Linux drops those of IPv4.
 std::optional<std::vector<uint8_t>> make_error(std::span<const uint8_t> packet,
-                                               const wrn_addr& source, const icmp_error& error) {
+                                               const icmp_error& error) {
    const auto ip = route::parse_ip(packet);
-   if (!ip || (source.family == WRN_AF_INET) != (ip->family == 4)) return std::nullopt;
-   wrn_addr to{};
-   to.family = source.family;
+   if (!ip) return std::nullopt;
+   wrn_addr source{}, to{};
+   source.family = to.family = ip->family == 4 ? WRN_AF_INET : WRN_AF_INET6;
+   std::memcpy(source.ip, ip->destination, ip->family == 4 ? 4 : 16);
    std::memcpy(to.ip, ip->source, ip->family == 4 ? 4 : 16);
    const std::span<const uint8_t> payload =
          packet.subspan(ip->header_bytes, ip->total_bytes - ip->header_bytes);
@@ -96,23 +99,17 @@ std::optional<std::vector<uint8_t>> make_error(std::span<const uint8_t> packet,
 
 } // namespace
 
-std::optional<std::vector<uint8_t>>
-make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why) {
+std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet,
+                                                     unreachable_reason why) {
    const bool no_owner = why == unreachable_reason::no_owner;
-   return make_error(packet, source, {3, uint8_t(no_owner ? 0 : 1), 1, uint8_t(no_owner ? 0 : 3)});
+   return make_error(packet, {3, uint8_t(no_owner ? 0 : 1), 1, uint8_t(no_owner ? 0 : 3)});
 }
 
 std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet, uint32_t mtu) {
-   const auto ip = route::parse_ip(packet);
-   if (!ip) return std::nullopt;
-   wrn_addr source{};
-   source.family = ip->family == 4 ? WRN_AF_INET : WRN_AF_INET6;
-   std::memcpy(source.ip, ip->destination, ip->family == 4 ? 4 : 16);
-   const bool v4 = !packet.empty() && packet[0] >> 4 == 4;
-   if (v4 && (packet[6] & 0x40) == 0) return std::nullopt;
+   const bool may_be_cut = packet.size() >= 20 && packet[0] >> 4 == 4 && (packet[6] & 0x40) == 0;
+   if (may_be_cut) return std::nullopt;
    return make_error(
-         packet, source,
-         {3, 4, 2, 0, {0, 0, static_cast<uint8_t>(mtu >> 8), static_cast<uint8_t>(mtu)}});
+         packet, {3, 4, 2, 0, {0, 0, static_cast<uint8_t>(mtu >> 8), static_cast<uint8_t>(mtu)}});
 }
 
 std::vector<uint8_t> make_echo_request(const wrn_addr& from, const wrn_addr& to,

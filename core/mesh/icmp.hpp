@@ -16,14 +16,13 @@ namespace warren::mesh {
 /// route"/"address" (IPv6).
 enum class unreachable_reason { no_owner, no_link };
 
-/// The answer to `packet`, from `source`. Nothing for what must not be answered: ICMP errors,
-/// multicast, fragments but the first.
-std::optional<std::vector<uint8_t>>
-make_unreachable(std::span<const uint8_t> packet, const wrn_addr& source, unreachable_reason why);
+/// The answer to `packet`, from where it should have gone. Nothing for what must not be answered:
+/// ICMP errors, multicast, fragments but the first.
+std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet,
+                                                     unreachable_reason why);
 
 /// "Too big, at most `mtu` bytes": fragmentation needed (RFC 1191) for IPv4 packets that forbid
-/// fragments, packet too big (RFC 4443 section 3.2) for IPv6. It comes from the packet's
-/// destination. Nothing for the rest, as above.
+/// fragments, packet too big (RFC 4443 section 3.2) for IPv6. From and for whom, as above.
 std::optional<std::vector<uint8_t>> make_too_big(std::span<const uint8_t> packet, uint32_t mtu);
 
 /// Echo request with `payload_bytes` of data.

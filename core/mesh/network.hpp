@@ -214,6 +214,7 @@ class network final : public plugin::host_port,
    void flush_queue(link& l);
    void count_drop(peer* p, drop_reason why, uint64_t packets = 1);
    void drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why);
+   void answer(const std::optional<std::vector<uint8_t>>& icmp);
    void answer_unreachable(std::span<const wrn_pkt> packets, bool owned);
    bool is_own_datagram(const peer& p, const route::ip_view& ip) const;
    bool source_belongs(peer& p, const route::ip_view& ip);

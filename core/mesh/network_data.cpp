@@ -95,16 +95,18 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
 }
 
 void network::answer_unreachable(std::span<const wrn_pkt> packets, bool owned) {
-   if (!tun_ || packets.empty() || !icmp_budget_.take(shard_.now())) return;
-   const auto bytes = data_of(packets.front());
-   const wrn_addr* source = own_address(bytes[0] >> 4 == 4 ? WRN_AF_INET : WRN_AF_INET6);
-   if (source == nullptr) return;
-   const auto answer = make_unreachable(
-         bytes, *source, owned ? unreachable_reason::no_link : unreachable_reason::no_owner);
+   if (packets.empty() || !icmp_budget_.take(shard_.now())) return;
+   answer(make_unreachable(data_of(packets.front()),
+                           owned ? unreachable_reason::no_link : unreachable_reason::no_owner));
+}
+
+/// To our own applications.
+void network::answer(const std::optional<std::vector<uint8_t>>& icmp) {
    wrn_pkt packet{};
-   if (!answer || shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(answer->size())) != 1)
+   if (!tun_ || !icmp ||
+       shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(icmp->size())) != 1)
       return;
-   std::memcpy(packet.buf + packet.off, answer->data(), answer->size());
+   std::memcpy(packet.buf + packet.off, icmp->data(), icmp->size());
    tun_->write({&packet, 1});
 }
 

@@ -163,18 +163,8 @@ std::span<wrn_pkt> network::fitting(peer& p, const link& l, std::span<wrn_pkt> p
          packets[kept++] = packet;
          continue;
       }
-      if (tun_ && icmp_budget_.take(shard_.now())) {
-         const std::span<const uint8_t> bytes{packet.buf + packet.off, packet.len};
-         // From the destination: a packet from our own address would be a martian on our own
-         // interface.
-         const auto answer = make_too_big(bytes, mtu);
-         wrn_pkt reply{};
-         if (answer &&
-             shard_.pool().alloc({&reply, 1}, static_cast<uint32_t>(answer->size())) == 1) {
-            std::memcpy(reply.buf + reply.off, answer->data(), answer->size());
-            tun_->write({&reply, 1});
-         }
-      }
+      if (icmp_budget_.take(shard_.now()))
+         answer(make_too_big({packet.buf + packet.off, packet.len}, mtu));
       drop_all(&p, {&packet, 1}, drop_reason::too_big);
    }
    return packets.first(kept);

@@ -213,6 +213,17 @@ def a_failing_module_is_restarted_with_back_off_and_nobody_else_notices(lab):
     expect_equal(a.peer_status(b)["transport"], "wireguard", "the link that works")
 
 
+def applications_hear_at_once_that_nobody_is_there(lab):
+    a, b = lab.node("a", "10.0.0.1", "fd00::1"), lab.node("b", "10.0.0.2", "fd00::2")
+    lab.switch([a, b])
+    a.peer(b, endpoint=False)
+    a.up()
+    for target, why in (("10.0.0.2", "Host Unreachable"), ("10.0.0.9", "Net Unreachable"), ("fd00::2", "Address unreachable"),
+                        ("fd00::9", "No route")):
+        said = a.run("ping", "-c", "1", "-W", "1", target, check=False)
+        expect(why in said, f"{target}: {said}")
+
+
 def start_and_stop_many_times_with_traffic(lab):
     """WARREN_TEST_ROUNDS rounds (200 in the long run); the sanitizers of the build watch."""
     rounds = int(os.environ.get("WARREN_TEST_ROUNDS", "20"))
@@ -255,5 +266,5 @@ if __name__ == "__main__":
          routes_addresses_and_link_deleted_behind_our_back_come_back, interface_deleted_behind_our_back_comes_back,
          stop_leaves_no_interface_route_or_socket, kill_9_leaves_nothing_that_a_restart_does_not_clean,
          several_networks_run_in_one_daemon_without_seeing_each_other,
-         a_failing_module_is_restarted_with_back_off_and_nobody_else_notices, start_and_stop_many_times_with_traffic,
+         a_failing_module_is_restarted_with_back_off_and_nobody_else_notices, applications_hear_at_once_that_nobody_is_there, start_and_stop_many_times_with_traffic,
          tcp_is_not_reordered_and_nothing_is_sent_twice_on_a_clean_path)
