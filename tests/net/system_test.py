@@ -266,5 +266,6 @@ if __name__ == "__main__":
          routes_addresses_and_link_deleted_behind_our_back_come_back, interface_deleted_behind_our_back_comes_back,
          stop_leaves_no_interface_route_or_socket, kill_9_leaves_nothing_that_a_restart_does_not_clean,
          several_networks_run_in_one_daemon_without_seeing_each_other,
-         a_failing_module_is_restarted_with_back_off_and_nobody_else_notices, applications_hear_at_once_that_nobody_is_there, start_and_stop_many_times_with_traffic,
+         a_failing_module_is_restarted_with_back_off_and_nobody_else_notices,
+         applications_hear_at_once_that_nobody_is_there, start_and_stop_many_times_with_traffic,
          tcp_is_not_reordered_and_nothing_is_sent_twice_on_a_clean_path)
