@@ -138,6 +138,7 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
       made->udp = made->instance->ext<wrn_udp>(WRN_EXT_UDP);
       made->stream = made->instance->ext<wrn_stream>(WRN_EXT_STREAM);
       made->table->limits(made->instance->get(), &made->limits);
+      made->overlay_name = overlay_name_of(*made->instance);
       const std::string word = made->instance->desc().name;
       if ((made->limits.flags & WRN_TF_PLAINTEXT) != 0 && !wanted.settings.allow_plaintext) {
          next.transports.push_back(std::move(made));

@@ -112,6 +112,10 @@ class network final : public plugin::host_port,
       uint64_t peer = 0; // it came from, or goes to; 0 = our own
       wrn_pkt packet{};
    };
+   struct step { // of an overlay packet: onward by a link, or arrived for a transport
+      link* onward = nullptr;
+      transport* arrived = nullptr;
+   };
    struct bulk_port;
    friend struct bulk_port;
    struct bucket { // tokens per second with a burst of one second
@@ -170,7 +174,7 @@ class network final : public plugin::host_port,
    void want_bulk(uint64_t at);
    void run_bulk();
    void run_messages();
-   void clear_frames(std::deque<queued_frame>& queue);
+   void clear_frames(std::vector<queued_frame>& queue);
    void news_of(peer& p);
    void run_news();
    void tell_member(const peer& p, const plugin::instance& d, uint32_t change) const;
@@ -192,7 +196,7 @@ class network final : public plugin::host_port,
                                          std::vector<wrn_pkt>& rest);
    void push_transit(uint64_t from, const wrn_pkt& packet);
    void run_transit();
-   void deliver_overlay(const frame& f, wrn_pkt& packet);
+   step next_step(queued_frame& item);
    void look_for_direct(peer& p);
    void found_direct(peer& p, const transport& t, const wrn_addr& at);
    bool has_routing() const;
@@ -263,8 +267,9 @@ class network final : public plugin::host_port,
    // since host functions never call back.
    uint64_t later_timer_ = 0;
    std::vector<uint64_t> later_links_, later_peers_, news_;
-   std::deque<queued_frame> inbox_, outbox_, transit_; // each bounded
-   std::unordered_map<uint32_t, uint64_t> numbers_;    // overlay address -> peer
+   std::vector<queued_frame> inbox_, outbox_, transit_, moving_; // each bounded; moving_ is scratch
+   std::vector<std::pair<transport*, wrn_pkt>> arrived_;         // scratch
+   std::unordered_map<uint32_t, uint64_t> numbers_;              // overlay address -> peer
    uint32_t own_number_ = 0;
    uint64_t bulk_timer_ = 0, bulk_at_ = 0;
    std::unordered_map<uint64_t, pending_request> requests_;

@@ -187,7 +187,7 @@ void network::run_messages() {
    if (bulk) run_bulk();
 }
 
-void network::clear_frames(std::deque<queued_frame>& queue) {
+void network::clear_frames(std::vector<queued_frame>& queue) {
    for (const queued_frame& item : std::exchange(queue, {}))
       drop_all(peers_.find(item.peer), {&item.packet, 1}, drop_reason::expired);
 }

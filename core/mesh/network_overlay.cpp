@@ -27,12 +27,6 @@ uint32_t number_of(const crypto::bytes32& node_id) {
    return std::max(1u, crypto::short_name("warren overlay address 1", node_id));
 }
 
-uint16_t name_of(const transport& t) {
-   const std::string_view name = t.instance->desc().name;
-   return static_cast<uint16_t>(crypto::short_name(
-         "warren transport 1", {reinterpret_cast<const uint8_t*>(name.data()), name.size()}));
-}
-
 /// Splitmix64's finaliser: spreads pairs of members over ways; nobody gains by choosing badly.
 uint64_t mix(uint64_t x) {
    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
@@ -41,6 +35,12 @@ uint64_t mix(uint64_t x) {
 }
 
 } // namespace
+
+uint16_t overlay_name_of(const plugin::instance& transport) {
+   const std::string_view name = transport.desc().name;
+   return static_cast<uint16_t>(crypto::short_name(
+         "warren transport 1", {reinterpret_cast<const uint8_t*>(name.data()), name.size()}));
+}
 
 wrn_addr path_to(const peer& p) {
    wrn_addr path{};
@@ -190,7 +190,7 @@ std::span<const wrn_pkt> network::take_overlay(transport& t, std::span<const wrn
       wrn_pkt out = packet;
       out.off -= static_cast<uint32_t>(frame_header_bytes);
       out.len += static_cast<uint32_t>(frame_header_bytes);
-      write_overlay_header(out.buf + out.off, limits::overlay_hops_max, packet.len, name_of(t),
+      write_overlay_header(out.buf + out.off, limits::overlay_hops_max, packet.len, t.overlay_name,
                            own_number_, p->number);
       push_transit(0, out);
    }
@@ -205,51 +205,82 @@ void network::push_transit(uint64_t from, const wrn_pkt& packet) {
 }
 
 void network::run_transit() {
-   for (auto queue = std::exchange(transit_, {}); queued_frame & item : queue) {
-      wrn_pkt& packet = item.packet;
-      peer* from = peers_.find(item.peer);
-      const auto f = parse_frame({packet.buf + packet.off, packet.len});
-      if (!f) {
-         drop_all(from, {&packet, 1}, drop_reason::malformed);
-         continue;
+   // What one turn queued is mostly one direction of one link: neighbouring packets of the same
+   // next step leave together. First all that goes on: what arrives may change links, by a key
+   // statement.
+   moving_.swap(transit_);
+   std::array<wrn_pkt, WRN_BATCH_MAX> batch;
+   size_t filled = 0;
+   link* onward = nullptr;
+   const auto send = [&] {
+      if (const std::span run(batch.data(), std::exchange(filled, 0)); !run.empty())
+         send_on(*onward, run);
+   };
+   for (queued_frame& item : moving_) {
+      const step next = next_step(item);
+      if (next.arrived != nullptr) {
+         arrived_.emplace_back(next.arrived, item.packet);
+      } else if (next.onward != nullptr) {
+         if (next.onward != onward || filled == batch.size()) send();
+         onward = next.onward;
+         batch[filled++] = item.packet;
       }
-      if (f->destination == own_number_) {
-         deliver_overlay(*f, packet);
-         continue;
-      }
-      const auto known = numbers_.find(f->destination);
-      peer* to = known != numbers_.end() ? peers_.find(known->second) : nullptr;
-      const bool ours = item.peer == 0;
-      link* l = to != nullptr && to->number != 0 && (ours || (settings_.relay && f->hops > 1))
-                      ? next_hop(*to, f->source, ours ? to->handle : item.peer)
-                      : nullptr;
-      if (l == nullptr) {
-         drop_all(from, {&packet, 1}, drop_reason::no_way);
-         continue;
-      }
-      packet.len = static_cast<uint32_t>(frame_header_bytes + f->body.size()); // without padding
-      packet.buf[packet.off + 2] = static_cast<uint8_t>(f->hops - (ours ? 0 : 1));
-      packet.flags = 0;
-      send_on(*l, {&packet, 1});
    }
+   send();
+   moving_.clear();
+   transport* to = nullptr; // transports outlive the turn
+   const auto hand_over = [&] {
+      if (const std::span run(batch.data(), std::exchange(filled, 0)); !run.empty())
+         receive(*to, run);
+   };
+   for (const auto& [t, packet] : arrived_) {
+      if (t != to || filled == batch.size()) hand_over();
+      to = t;
+      batch[filled++] = packet;
+   }
+   hand_over();
+   arrived_.clear();
 }
 
-/// A datagram for one of our transports has arrived; that transport finds out who sent it.
-void network::deliver_overlay(const frame& f, wrn_pkt& packet) {
-   const auto known = numbers_.find(f.source);
-   peer* from = known != numbers_.end() ? peers_.find(known->second) : nullptr;
-   transport* t = nullptr;
-   for (const auto& each : transports_)
-      if (each->instance->active() && each->udp != nullptr && name_of(*each) == f.transport)
-         t = each.get();
-   if (from == nullptr || from->number == 0 || t == nullptr || f.body.empty())
-      return drop_all(from, {&packet, 1}, drop_reason::no_link);
-   packet.off += static_cast<uint32_t>(frame_header_bytes);
-   packet.len = static_cast<uint32_t>(f.body.size());
-   packet.addr = path_to(*from);
-   packet.local = 0;
+/// Where a queued packet goes now, and the packet made ready for it; it is dropped when nowhere.
+network::step network::next_step(queued_frame& item) {
+   wrn_pkt& packet = item.packet;
+   peer* from = peers_.find(item.peer);
+   const auto drop = [&](drop_reason why) {
+      drop_all(from, {&packet, 1}, why);
+      return step{};
+   };
+   const auto f = parse_frame({packet.buf + packet.off, packet.len});
+   if (!f) return drop(drop_reason::malformed);
+   const auto member = [&](uint32_t number) -> peer* {
+      const auto known = numbers_.find(number);
+      peer* p = known != numbers_.end() ? peers_.find(known->second) : nullptr;
+      return p != nullptr && p->number != 0 ? p : nullptr;
+   };
    packet.flags = 0;
-   receive(*t, {&packet, 1});
+   if (f->destination == own_number_) { // the transport finds out who really sent it
+      peer* source = member(f->source);
+      const auto t = std::find_if(transports_.begin(), transports_.end(), [&](const auto& each) {
+         return each->instance->active() && each->udp != nullptr &&
+                each->overlay_name == f->transport;
+      });
+      if (source == nullptr || t == transports_.end() || f->body.empty())
+         return drop(drop_reason::no_link);
+      packet.off += static_cast<uint32_t>(frame_header_bytes);
+      packet.len = static_cast<uint32_t>(f->body.size());
+      packet.addr = path_to(*source);
+      packet.local = 0;
+      return {nullptr, t->get()};
+   }
+   peer* to = member(f->destination);
+   const bool ours = item.peer == 0;
+   if (to == nullptr || !(ours || (settings_.relay && f->hops > 1)))
+      return drop(drop_reason::no_way);
+   link* l = next_hop(*to, f->source, ours ? to->handle : item.peer);
+   if (l == nullptr) return drop(drop_reason::no_way);
+   packet.len = static_cast<uint32_t>(frame_header_bytes + f->body.size()); // without padding
+   packet.buf[packet.off + 2] = static_cast<uint8_t>(f->hops - (ours ? 0 : 1));
+   return {l, nullptr};
 }
 
 bool network::has_routing() const {

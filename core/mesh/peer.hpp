@@ -53,6 +53,7 @@ struct transport {
    const wrn_udp* udp = nullptr;       // null: no datagrams
    const wrn_stream* stream = nullptr; // null: no streams
    wrn_transport_limits limits{};
+   uint16_t overlay_name = 0; // in the header of overlay frames for it
    std::shared_ptr<bound_socket> bound;
    uint64_t sock = 0; // the handle the plugin knows the datagram socket by
    uint16_t port = 0; // of what is bound
@@ -89,6 +90,8 @@ struct way {
 struct peer;
 /// The address of the path to a peer through other members.
 wrn_addr path_to(const peer& p);
+/// What names a transport in overlay frames.
+uint16_t overlay_name_of(const plugin::instance& transport);
 
 /// Where somebody says the peer is.
 struct candidate {

@@ -34,6 +34,7 @@ struct world {
    std::unique_ptr<io::udp_socket> socket =
          *evil.open_udp(*base::parse_endpoint("192.0.2.2:9"), sink);
    std::array<std::array<uint8_t, 8>, 2> tags{};
+   std::span<const uint8_t> injected; // the last packet from the interface
    mesh::network network{node, "fuzz", [](mesh::event) {}};
 
    world() {
@@ -67,11 +68,11 @@ struct world {
       plan.transports.push_back(std::move(*made));
       std::vector<std::unique_ptr<plugin::instance>> retired;
       WRN_ASSERT(network.apply(std::move(plan), retired).has_value());
-      node.tun()->on_written = [](std::span<const uint8_t> packet) { check(packet); };
+      node.tun()->on_written = [this](std::span<const uint8_t> packet) { check(packet); };
    }
 
-   /// From a peer's own address, or an ICMP answer of ours.
-   static void check(std::span<const uint8_t> packet) {
+   /// From a peer's own address, or an ICMP error of ours about what the interface just sent.
+   void check(std::span<const uint8_t> packet) const {
       const auto ip = route::parse_ip(packet);
       WRN_ASSERT(ip.has_value());
       const size_t bytes = ip->family == 4 ? 4 : 16;
@@ -81,7 +82,20 @@ struct world {
          const wrn_addr a = address(owner);
          known |= a.family == ip->family && std::memcmp(a.ip, ip->source, bytes) == 0;
       }
-      WRN_ASSERT(known);
+      WRN_ASSERT(known || quotes_injected(packet, ip->family == 4 ? 28 : 48));
+   }
+
+   /// ICMP errors come from the destination of the packet that they quote, so their source may be
+   /// anybody's; only a packet of our own may have caused one.
+   bool quotes_injected(std::span<const uint8_t> error, size_t headers) const {
+      const size_t quoted =
+            std::min(injected.size(), error.size() - std::min(error.size(), headers));
+      return quoted >= 20 && std::memcmp(error.data() + headers, injected.data(), quoted) == 0;
+   }
+
+   void inject(std::span<const uint8_t> packet) {
+      injected = packet;
+      node.tun()->inject(packet);
    }
 
    void datagram(std::span<const uint8_t> head, std::span<const uint8_t> body) {
@@ -125,7 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       else if (kind == 2)
          w.datagram({}, body);
       else if (kind == 3)
-         w.node.tun()->inject(body);
+         w.inject(body);
       w.net.run_for(kind == 4 ? 1'000'000'000 : 2'000'000);
    }
    w.end();
