@@ -10,8 +10,10 @@
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <vector>
+#include <memory>
+#include <new>
 
 namespace warren::route {
 
@@ -39,7 +41,14 @@ class flow_cache {
  public:
    /// `entries` is a power of two; `secrets` key the hash.
    flow_cache(size_t entries, const std::array<uint64_t, 5>& secrets)
-       : entries_(entries), secrets_(secrets) {}
+       : memory_(std::calloc(entries + 1, sizeof(entry)), std::free), mask_(entries - 2),
+         secrets_(secrets) {
+      if (!memory_) throw std::bad_alloc();
+      void* start = memory_.get();
+      size_t room = (entries + 1) * sizeof(entry);
+      entries_ =
+            static_cast<entry*>(std::align(alignof(entry), entries * sizeof(entry), start, room));
+   }
 
    /// The remembered owner, or 0.
    uint64_t find(const flow_key& key, uint32_t epoch) noexcept {
@@ -73,7 +82,7 @@ class flow_cache {
             fold(fold(key.address[0] ^ secrets_[0], key.address[2] ^ secrets_[1]) ^
                        fold(key.address[1] ^ secrets_[2], key.address[3] ^ secrets_[3]),
                  rest ^ secrets_[4]);
-      return &entries_[(h & (entries_.size() - 1)) & ~static_cast<size_t>(1)];
+      return &entries_[h & mask_];
    }
    /// 64 times 64 bits to 128, folded.
    static uint64_t fold(uint64_t a, uint64_t b) noexcept {
@@ -82,7 +91,10 @@ class flow_cache {
       return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
    }
 
-   std::vector<entry> entries_;
+   // All zero is empty: a network without traffic touches none of it.
+   std::unique_ptr<void, decltype(&std::free)> memory_;
+   entry* entries_;
+   size_t mask_; // of the first entry of a set
    std::array<uint64_t, 5> secrets_;
 };
 

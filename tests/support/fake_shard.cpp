@@ -329,6 +329,7 @@ uint64_t fake_shard::next_turn() {
 }
 
 void fake_shard::turn() {
+   turns_++;
    // Callbacks may open and destroy devices and sockets: walk over copies and test that each still
    // lives.
    const auto tuns = tuns_;

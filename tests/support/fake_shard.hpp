@@ -84,6 +84,7 @@ class fake_shard final : public io::shard {
    /// arrived and not read.
    size_t stream_bytes_most() const { return stream_bytes_most_; }
    size_t timers() const { return timers_.size(); }
+   uint64_t turns() const { return turns_; }
    /// No packet is owned by anybody. Call it when the code under test is gone.
    bool balanced() const { return pool_.slots_in_use() == 0 && pool_.slabs_in_use() == 0; }
 
@@ -138,6 +139,7 @@ class fake_shard final : public io::shard {
          tokens_; // every address the node ever had; a local token is the position + 1
    node_options options_;
    seeded_random random_;
+   uint64_t turns_ = 0;
    io::packet_pool pool_;
    io::timer_queue timers_;
    std::vector<io::turn_sink*> turn_sinks_;

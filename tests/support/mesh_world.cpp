@@ -50,7 +50,7 @@ std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint3
 }
 
 mesh_node::mesh_node(mesh_world& w, unsigned n)
-    : world(w), number(n), shard(w.net.add_node({"192.0.2." + std::to_string(n)})) {
+    : world(w), number(n), shard(w.net.add_node({outer_address()})) {
    const auto random = [this](void* buf, size_t len) { shard.random(buf, len); };
    identity = std::make_shared<trust::identity>(
          trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
@@ -118,8 +118,7 @@ config::peer mesh_node::as_peer(bool by_id, bool with_endpoint) const {
    else
       p.tunnel_key = identity->tunnel.public_key;
    p.addresses = {*base::parse_prefix(address()), *base::parse_prefix(address6())};
-   if (with_endpoint)
-      p.endpoints = {world.transport + "://192.0.2." + std::to_string(number) + ":51820"};
+   if (with_endpoint) p.endpoints = {world.transport + "://" + outer_address() + ":51820"};
    return p;
 }
 

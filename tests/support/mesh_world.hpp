@@ -22,7 +22,7 @@ std::vector<uint8_t> make_udp6(std::string_view from, std::string_view to, uint3
 class mesh_world;
 
 /// A node with one network "mesh". Its outer address is 192.0.2.<n>, its inner ones 10.0.0.<n>/24
-/// and fd00::<n>/64.
+/// and fd00::<n>/64; numbers above 255 go on in the byte before.
 class mesh_node {
  public:
    mesh_node(mesh_world& world, unsigned number);
@@ -39,7 +39,8 @@ class mesh_node {
    void new_tunnel_key();
 
    fake_tun& tun() { return *shard.tun(); }
-   std::string address() const { return "10.0.0." + std::to_string(number); }
+   std::string address() const { return "10.0." + last_bytes(0); }
+   std::string outer_address() const { return "192.0." + last_bytes(2); }
    std::string address6() const { return "fd00::" + std::to_string(number); }
    /// Sends a marked packet to `to`; it shall arrive there as `mark`.
    void send(const mesh_node& to, uint32_t mark, size_t payload_bytes = 32);
@@ -59,6 +60,9 @@ class mesh_node {
    std::unique_ptr<mesh::network> network;
 
  private:
+   std::string last_bytes(unsigned first) const {
+      return std::to_string(first + number / 256) + "." + std::to_string(number % 256);
+   }
    config::network applied_;
    std::vector<std::unique_ptr<plugin::instance>> retired_;
 };
