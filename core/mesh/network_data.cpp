@@ -4,6 +4,7 @@
 
 #include "core/base/address.hpp"
 #include "core/mesh/icmp.hpp"
+#include "core/mesh/path_mtu.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -86,6 +87,7 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
+      if (owner != nullptr && is_syn(data_of(packets[i]), *ip)) clamp(*owner, packets[i], *ip);
       if (i != first && owner == current && (owner != nullptr || reason == why)) continue;
       flush(i);
       current = owner;
@@ -134,8 +136,6 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       drop_all(&p, packets, drop_reason::no_link);
       return;
    }
-   if (l->remote.family == WRN_AF_PATH) packets = fitting(p, *l, packets);
-   if (packets.empty()) return;
    const uint64_t now = shard_.now();
    if (now - p.last_traffic > 1'000'000'000) {
       p.last_traffic = now;
@@ -146,6 +146,8 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       l->via->table->connect(l->via->instance->get(), l->handle);
       return;
    }
+   const auto too_big = [&](const wrn_pkt& packet) { return packet.len > l->mtu; };
+   if (std::any_of(packets.begin(), packets.end(), too_big)) return send_fitted(*l, packets);
    send_on(*l, packets);
 }
 
@@ -253,6 +255,7 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
       } else if (!pings_.empty() && take_ping_reply(p, bytes, *ip)) {
          shard_.pool().free({&packet, 1});
       } else {
+         if (is_syn(bytes, *ip)) clamp(p, packet, *ip);
          packets[kept++] = packet;
       }
    }
@@ -432,8 +435,10 @@ void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
       return done(base::fail(errc::invalid, "this node has no address of the family of " +
                                                   base::format_address(address)));
    if (pings_.size() >= 1024) return done(base::fail(errc::limit, "too many pings at once"));
-   const auto request = make_echo_request(*source, address, ping_identifier_, ++ping_sequence_,
-                                          std::min<size_t>(bytes, settings_.mtu - 48));
+   const link* l = usable_link(*p);
+   const auto request =
+         make_echo_request(*source, address, ping_identifier_, ++ping_sequence_,
+                           std::min<size_t>(bytes, (l ? l->mtu : settings_.mtu) - 48));
    wrn_pkt packet{};
    if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1)
       return done(base::fail(errc::limit, "out of packet memory"));
