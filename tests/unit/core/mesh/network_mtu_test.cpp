@@ -339,6 +339,13 @@ TEST_F(direct_mtu, members_announce_the_whole_mtu_of_a_direct_link) {
    EXPECT_EQ(announce(b, a, syn(b.address(), a.address(), 1380)), (arrival{1380, true}));
 }
 
+TEST_F(direct_mtu, what_goes_to_a_link_is_lowered_by_who_sends_it) {
+   a.settings.mtu = 1300; // the receiver would leave 1380
+   ASSERT_TRUE(a.apply());
+   EXPECT_EQ(announce(a, b, syn(a.address(), b.address())), (arrival{1260, true}));
+   EXPECT_EQ(announce(a, b, syn(a.address6(), b.address6(), 1440, 18)), (arrival{1240, true}));
+}
+
 TEST_F(direct_mtu, what_comes_from_a_link_is_lowered_by_who_receives_it) {
    // Only the receiver's network is small: the sender leaves 1380 in the packet.
    b.settings.mtu = 1300;
@@ -348,7 +355,7 @@ TEST_F(direct_mtu, what_comes_from_a_link_is_lowered_by_who_receives_it) {
 }
 
 TEST_F(direct_mtu, where_an_end_lies_behind_a_node_the_relayed_floor_counts) {
-   // b leads to 198.51.100.0/24; a knows that, and b knows nothing of it: only a lowers.
+   // b leads to 198.51.100.0/24.
    a.settings.peers[0].routes = {*base::parse_prefix("198.51.100.0/24"),
                                  *base::parse_prefix("2001:db8::/64")};
    ASSERT_TRUE(a.apply());
