@@ -218,7 +218,7 @@ class network final : public plugin::host_port,
    void receive(transport& t, std::span<wrn_pkt> datagrams);
    bool keep_frame(peer& p, const wrn_pkt& packet);
    uint64_t owner_of(const route::ip_view& ip);
-   void send_to(peer& p, std::span<wrn_pkt> packets);
+   void send_to(peer& p, std::span<wrn_pkt> packets, uint32_t longest);
    void send_on(link& l, std::span<wrn_pkt> packets);
    void wait_for_key(peer& p, std::span<wrn_pkt> packets);
    void end_waiting(peer& p, bool send);

@@ -18,9 +18,9 @@ void network::place(link& l, const wrn_addr& at) {
    l.mtu = mtu_of(l);
 }
 
-/// Relayed: the outer link's, less a frame header and what the transport adds, in the steps in which
-/// transports pad. Where that is less than the least, the outer link carries a longer frame: every
-/// link does up to 1328 bytes, fragmenting by itself where it must.
+/// Relayed: the outer link's, less a frame header and what the transport adds, in the steps in
+/// which transports pad. Where that is less than the least, the outer link carries a longer frame:
+/// every link does up to 1328 bytes, fragmenting by itself where it must.
 uint32_t network::mtu_of(const link& l) const {
    if (l.remote.family != WRN_AF_PATH) return settings_.mtu;
    constexpr uint32_t padding = 16;
@@ -123,8 +123,8 @@ bool network::is_member(uint8_t family, const uint8_t* ip) const {
    };
    if (std::any_of(settings_.addresses.begin(), settings_.addresses.end(), same)) return true;
    const peer* owner = peers_.find(owners_.lookup(family, ip));
-   return owner != nullptr && std::any_of(owner->settings.addresses.begin(),
-                                          owner->settings.addresses.end(), same);
+   return owner != nullptr &&
+          std::any_of(owner->settings.addresses.begin(), owner->settings.addresses.end(), same);
 }
 
 } // namespace warren::mesh

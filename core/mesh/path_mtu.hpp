@@ -15,7 +15,7 @@ namespace warren::mesh {
 /// How one IPv4 packet is cut. The first fragment keeps the packet's header, the others have only
 /// those options that say so.
 struct cut_plan {
-   uint32_t count = 0; // 2 .. limits::fragments_per_packet_max
+   uint32_t count = 0;                      // 2 .. limits::fragments_per_packet_max
    uint32_t first_data = 0, later_data = 0; // bytes behind the header, the last has the rest
    uint32_t data = 0;                       // of the whole packet
    uint32_t first_header = 0, later_header = 0;

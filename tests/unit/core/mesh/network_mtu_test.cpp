@@ -1,5 +1,5 @@
-// Goal: what is larger than its link is answered or cut, in order and within bounds, and the ends of
-// TCP connections announce no more than the link carries. Method: whole nodes over the fake
+// Goal: what is larger than its link is answered or cut, in order and within bounds, and the ends
+// of TCP connections announce no more than the link carries. Method: whole nodes over the fake
 // network; a line of three, whose ends have a relayed link of 1360 bytes, and pairs with a direct
 // one.
 #include "core/base/address.hpp"

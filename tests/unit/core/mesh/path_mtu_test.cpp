@@ -260,8 +260,10 @@ TEST(mss, none_is_added) {
 }
 
 TEST(mss, it_is_found_at_even_and_odd_places_and_every_time) {
-   expect_lowered({.options = {1, 2, 4, 0x05, 0xb4, 1, 1, 1}}, {1, 2, 4, 0x04, 0xd8, 1, 1, 1}, 1280);
-   expect_lowered({.options = {3, 3, 7, 2, 4, 0x05, 0xb4, 0}}, {3, 3, 7, 2, 4, 0x04, 0xd8, 0}, 1280);
+   expect_lowered({.options = {1, 2, 4, 0x05, 0xb4, 1, 1, 1}}, {1, 2, 4, 0x04, 0xd8, 1, 1, 1},
+                  1280);
+   expect_lowered({.options = {3, 3, 7, 2, 4, 0x05, 0xb4, 0}}, {3, 3, 7, 2, 4, 0x04, 0xd8, 0},
+                  1280);
    expect_lowered({.options = {2, 4, 0x05, 0xb4, 2, 4, 0xff, 0xff, 2, 4, 1, 1}},
                   {2, 4, 0x04, 0xd8, 2, 4, 0x04, 0xd8, 2, 4, 1, 1}, 1280);
    // As Linux sends it: MSS, SACK permitted, timestamps, NOP, window scale.
@@ -278,9 +280,8 @@ TEST(mss, every_value_leaves_a_right_checksum) {
          if (value <= 1240)
             expect_untouched(make_syn(spec), 1280);
          else
-            expect_lowered(spec,
-                           odd ? bytes{1, 2, 4, 0x04, 0xd8, 0, 0, 0} : bytes{2, 4, 0x04, 0xd8},
-                           1280);
+            expect_lowered(
+                  spec, odd ? bytes{1, 2, 4, 0x04, 0xd8, 0, 0, 0} : bytes{2, 4, 0x04, 0xd8}, 1280);
       }
 }
 
