@@ -241,7 +241,7 @@ TEST_F(relayed_mtu, the_least_network_still_relays_what_ipv6_asks_of_every_link)
 }
 
 TEST_F(relayed_mtu, a_ping_is_no_larger_than_the_link) {
-   a.network->ping(c.address6(), 1400, 1'000'000'000, [](base::result<ping_result>) {});
+   a.network->ping(c.address6(), 1400, 1'000'000'000, [](const base::result<ping_result>&) {});
    world.run_ms(100);
    EXPECT_EQ(sizes(c), (sized{relayed}));
    EXPECT_EQ(c.tun().written[0][40], 128) << "an echo request";
