@@ -102,6 +102,14 @@ inline constexpr size_t ways_max = 16384;
 /// Members an overlay datagram may pass: twice the width of any mesh that people build by hand.
 inline constexpr unsigned overlay_hops_max = 16;
 
+/// Least inner packet that a relayed link carries, whatever the network's MTU: what IPv6 asks of
+/// every link (RFC 8200 section 5). TCP counts on no more where one of its ends lies behind a node:
+/// ICMP is filtered behind many exits, so nobody could tell it of a link that became relayed.
+inline constexpr uint32_t relayed_mtu_min = 1280;
+
+/// Fragments of one inner packet: the largest IPv4 packet over the least relayed link makes 53.
+inline constexpr uint32_t fragments_per_packet_max = 64;
+
 /// Requests of the control API that plugins of one network have not answered.
 inline constexpr size_t plugin_requests_max = 64;
 

@@ -98,6 +98,7 @@ json::value to_json(const mesh::peer_status& p) {
                   : p.endpoint.family == WRN_AF_PATH ? json::value("relayed")
                                                      : json::value("direct")},
          {"via", text_or_null(p.via)},
+         {"mtu", p.mtu == 0 ? json::value(nullptr) : json::value(p.mtu)},
          {"transport", text_or_null(p.transport)},
          {"endpoint", endpoint_or_null(p.endpoint)},
          {"latest_handshake", time_or_null(p.handshake_wall_ns)},

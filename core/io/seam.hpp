@@ -58,8 +58,8 @@ class tun_sink {
  public:
    virtual ~tun_sink() = default;
    /// 1..WRN_BATCH_MAX inner IP packets with complete checksums, superpackets already split;
-   /// segments of one superpacket carry WRN_PKT_RUN from the second on. Head- and tailroom as in
-   /// tun_options. The callee owns them.
+   /// segments of one superpacket carry WRN_PKT_RUN from the second on, and none is longer than the
+   /// one before. Head- and tailroom as in tun_options. The callee owns them.
    virtual void on_packets(tun_device& tun, std::span<wrn_pkt> packets) = 0;
    /// The interface disappeared or was set down (false), or is back (true).
    virtual void on_link(tun_device& tun, bool up) = 0;

@@ -301,8 +301,10 @@ void network::commit(plan& wanted, staged& next,
          retired.push_back(std::move(d));
       }
 
+   const bool new_mtu = settings_.mtu != wanted.settings.mtu;
    settings_ = std::move(wanted.settings);
    identity_ = wanted.identity;
+   if (new_mtu) renew_mtu();
    if (new_identity)
       for (auto& t : transports_)
          t->instance->event(WRN_EV_IDENTITY_CHANGED);

@@ -190,8 +190,6 @@ class network final : public plugin::host_port,
    bool has_way(peer& p) const;
    bool has_overlay_way(const link& l) const;
    void take_overlay_path(link& l);
-   uint32_t overlay_mtu(const link& l) const;
-   std::span<wrn_pkt> fitting(peer& p, const link& l, std::span<wrn_pkt> packets);
    std::span<const wrn_pkt> take_overlay(transport& t, std::span<const wrn_pkt> packets,
                                          std::vector<wrn_pkt>& rest);
    void push_transit(uint64_t from, const wrn_pkt& packet);
@@ -200,6 +198,15 @@ class network final : public plugin::host_port,
    void look_for_direct(peer& p);
    void found_direct(peer& p, const transport& t, const wrn_addr& at);
    bool has_routing() const;
+
+   // network_mtu.cpp: what a link carries
+   void place(link& l, const wrn_addr& at);
+   uint32_t mtu_of(const link& l) const;
+   void renew_mtu();
+   void send_fitted(link& l, std::span<wrn_pkt> packets);
+   uint32_t cut(peer& p, wrn_pkt& packet, uint32_t mtu, std::span<wrn_pkt> later);
+   void clamp(peer& p, const wrn_pkt& packet, const route::ip_view& ip) const;
+   bool is_member(uint8_t family, const uint8_t* ip) const;
 
    // network_control.cpp: requests for plugins
    void end_requests(const std::function<bool(const pending_request&)>& which,
@@ -211,7 +218,7 @@ class network final : public plugin::host_port,
    void receive(transport& t, std::span<wrn_pkt> datagrams);
    bool keep_frame(peer& p, const wrn_pkt& packet);
    uint64_t owner_of(const route::ip_view& ip);
-   void send_to(peer& p, std::span<wrn_pkt> packets);
+   void send_to(peer& p, std::span<wrn_pkt> packets, uint32_t longest);
    void send_on(link& l, std::span<wrn_pkt> packets);
    void wait_for_key(peer& p, std::span<wrn_pkt> packets);
    void end_waiting(peer& p, bool send);

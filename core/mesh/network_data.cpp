@@ -4,6 +4,7 @@
 
 #include "core/base/address.hpp"
 #include "core/mesh/icmp.hpp"
+#include "core/mesh/path_mtu.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -61,15 +62,16 @@ bool network::is_own_datagram(const peer& p, const route::ip_view& ip) const {
 
 void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
    // Runs of packets to one peer leave as one batch; segments of a superpacket share the look-up of
-   // their first.
+   // their first, and none is longer.
    size_t first = 0;
+   uint32_t longest = 0;
    peer* current = nullptr;
    drop_reason why = drop_reason::not_ip;
    const auto flush = [&](size_t end) {
       if (end == first) return;
       const auto run = packets.subspan(first, end - first);
       if (current != nullptr) {
-         send_to(*current, run);
+         send_to(*current, run, longest);
       } else {
          if (why == drop_reason::no_owner) answer_unreachable(run, false);
          drop_all(nullptr, run, why);
@@ -86,10 +88,14 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
-      if (i != first && owner == current && (owner != nullptr || reason == why)) continue;
-      flush(i);
-      current = owner;
-      why = reason;
+      if (owner != nullptr && is_syn(data_of(packets[i]), *ip)) clamp(*owner, packets[i], *ip);
+      if (i == first || owner != current || (owner == nullptr && reason != why)) {
+         flush(i);
+         current = owner;
+         why = reason;
+         longest = 0;
+      }
+      longest = std::max(longest, packets[i].len);
    }
    flush(packets.size());
 }
@@ -110,7 +116,8 @@ void network::answer(const std::optional<std::vector<uint8_t>>& icmp) {
    tun_->write({&packet, 1});
 }
 
-void network::send_to(peer& p, std::span<wrn_pkt> packets) {
+/// The longest of the packets has `longest` bytes.
+void network::send_to(peer& p, std::span<wrn_pkt> packets, uint32_t longest) {
    link* l = usable_link(p);
    // A name that is being resolved is worth waiting for: the transport keeps a bounded number of
    // packets.
@@ -134,8 +141,6 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       drop_all(&p, packets, drop_reason::no_link);
       return;
    }
-   if (l->remote.family == WRN_AF_PATH) packets = fitting(p, *l, packets);
-   if (packets.empty()) return;
    const uint64_t now = shard_.now();
    if (now - p.last_traffic > 1'000'000'000) {
       p.last_traffic = now;
@@ -146,6 +151,7 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets) {
       l->via->table->connect(l->via->instance->get(), l->handle);
       return;
    }
+   if (longest > l->mtu) return send_fitted(*l, packets);
    send_on(*l, packets);
 }
 
@@ -172,7 +178,7 @@ void network::wait_for_key(peer& p, std::span<wrn_pkt> packets) {
 void network::end_waiting(peer& p, bool send) {
    for (auto waiting = std::exchange(p.waiting, {}); wrn_pkt & packet : waiting) {
       if (send)
-         send_to(p, {&packet, 1});
+         send_to(p, {&packet, 1}, packet.len);
       else
          drop_all(&p, {&packet, 1}, drop_reason::expired);
    }
@@ -253,6 +259,7 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
       } else if (!pings_.empty() && take_ping_reply(p, bytes, *ip)) {
          shard_.pool().free({&packet, 1});
       } else {
+         if (is_syn(bytes, *ip)) clamp(p, packet, *ip);
          packets[kept++] = packet;
       }
    }
@@ -432,8 +439,10 @@ void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
       return done(base::fail(errc::invalid, "this node has no address of the family of " +
                                                   base::format_address(address)));
    if (pings_.size() >= 1024) return done(base::fail(errc::limit, "too many pings at once"));
-   const auto request = make_echo_request(*source, address, ping_identifier_, ++ping_sequence_,
-                                          std::min<size_t>(bytes, settings_.mtu - 48));
+   const link* l = usable_link(*p);
+   const auto request =
+         make_echo_request(*source, address, ping_identifier_, ++ping_sequence_,
+                           std::min<size_t>(bytes, (l ? l->mtu : settings_.mtu) - 48));
    wrn_pkt packet{};
    if (shard_.pool().alloc({&packet, 1}, static_cast<uint32_t>(request.size())) != 1)
       return done(base::fail(errc::limit, "out of packet memory"));
@@ -446,7 +455,7 @@ void network::ping(const std::string& target, size_t bytes, uint64_t timeout_ns,
    for (const pending_ping& each : pings_)
       next = std::min(next, each.deadline);
    ping_timer_ = shard_.timer_set(ping_timer_, next, *this, 0);
-   send_to(*p, {&packet, 1});
+   send_to(*p, {&packet, 1}, packet.len);
 }
 
 bool network::take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip) {

@@ -85,8 +85,9 @@ void network::open_link(peer& p, transport& t) {
    made->handle = next_handle_++;
    made->owner = &p;
    made->via = &t;
-   if (const candidate* c = candidate_for(*made, 0)) made->remote = c->addr;
    link& l = *made;
+   const candidate* c = candidate_for(l, 0);
+   place(l, c != nullptr ? c->addr : wrn_addr{});
    p.links.push_back(std::move(made));
    links_[l.handle] = &l;
    const wrn_link_params params = params_of(p, l.remote);
@@ -151,7 +152,7 @@ void network::move_to_next_endpoint(link& l) {
    if (l.endpoint_index == count) return take_overlay_path(l);
    const wrn_addr next = candidate_for(l, l.endpoint_index)->addr;
    if (base::same_endpoint(next, l.remote)) return;
-   l.remote = next;
+   place(l, next);
    l.remote_proved = false;
    l.via->table->set_path(l.via->instance->get(), l.handle, &l.remote);
 }
@@ -283,7 +284,7 @@ void network::link_moved(plugin::instance& from, uint64_t handle, const wrn_addr
    link* l = link_of(from, handle);
    if (l == nullptr) return;
    const bool changed = !base::same_endpoint(l->remote, remote);
-   l->remote = remote;
+   place(*l, remote);
    l->remote_proved = true;
    if (!changed) return;
    l->move_untold = true;
@@ -323,7 +324,7 @@ wrn_status network::offer(plugin::instance& from, uint64_t handle,
          }
       if (answers || current_listed || count == 0) continue;
       l->endpoint_index = 0;
-      l->remote = candidate_for(*l, 0)->addr;
+      place(*l, candidate_for(*l, 0)->addr);
       l->remote_proved = false;
       l->connecting_since = shard_.now();
       l->via->table->set_path(l->via->instance->get(), l->handle, &l->remote);

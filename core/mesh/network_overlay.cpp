@@ -9,7 +9,6 @@
 
 #include "core/base/address.hpp"
 #include "core/base/log.hpp"
-#include "core/mesh/icmp.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -138,36 +137,11 @@ bool network::has_overlay_way(const link& l) const {
 }
 
 void network::take_overlay_path(link& l) {
-   l.remote = path_to(*l.owner);
+   place(l, path_to(*l.owner));
    l.remote_proved = false;
    l.connecting_since = shard_.now();
    l.via->table->set_path(l.via->instance->get(), l.handle, &l.remote);
    l.owner->direct_asked = shard_.now();
-}
-
-/// Largest inner packet of a link that runs over the overlay: the outer link's, less a frame header
-/// and what the transport adds, in the steps in which transports pad.
-uint32_t network::overlay_mtu(const link& l) const {
-   constexpr uint32_t padding = 16;
-   const uint32_t room =
-         settings_.mtu - static_cast<uint32_t>(frame_header_bytes) - l.via->limits.overhead;
-   return room / padding * padding;
-}
-
-/// Answers and drops what does not fit; the rest moves to the front.
-std::span<wrn_pkt> network::fitting(peer& p, const link& l, std::span<wrn_pkt> packets) {
-   const uint32_t mtu = overlay_mtu(l);
-   size_t kept = 0;
-   for (wrn_pkt& packet : packets) {
-      if (packet.len <= mtu) {
-         packets[kept++] = packet;
-         continue;
-      }
-      if (icmp_budget_.take(shard_.now()))
-         answer(make_too_big({packet.buf + packet.off, packet.len}, mtu));
-      drop_all(&p, {&packet, 1}, drop_reason::too_big);
-   }
-   return packets.first(kept);
 }
 
 /// Datagrams of a transport for paths of ours leave the batch and wait; the rest moves to the
@@ -302,7 +276,7 @@ void network::found_direct(peer& p, const transport& t, const wrn_addr& at) {
    if (at.family == WRN_AF_PATH) return;
    for (auto& l : p.links) {
       if (l->via != &t || l->remote.family != WRN_AF_PATH) continue;
-      l->remote = at;
+      place(*l, at);
       l->via->table->set_path(l->via->instance->get(), l->handle, &at);
       emit("peer.moved", {{"peer", p.settings.name}, {"endpoint", base::format_endpoint(at)}});
       news_of(p);

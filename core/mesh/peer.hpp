@@ -68,6 +68,7 @@ struct link {
    transport* via = nullptr;
    uint32_t state = 0;            // WRN_LINK_*, 0 = idle
    wrn_addr remote{};             // what we told the transport, or it told us
+   uint32_t mtu = 0;              // largest inner packet that it carries now
    bool remote_proved = false;    // the peer was heard from there
    uint64_t connecting_since = 0; // of the current endpoint
    size_t endpoint_index = 0;

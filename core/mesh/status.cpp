@@ -115,6 +115,7 @@ network_status network::status() const {
          if (l.get() != shown) continue;
          ps.transport = l->via->instance->desc().name;
          ps.endpoint = stats.remote;
+         ps.mtu = l->mtu;
          if (stats.remote.family == WRN_AF_PATH)
             if (const link* hop = next_hop(p, own_number_, 0)) ps.via = hop->owner->settings.name;
          ps.handshake_wall_ns = stats.handshake_wall_ns;

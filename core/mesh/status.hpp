@@ -37,6 +37,7 @@ struct peer_status {
    std::string transport; // of the link in use
    wrn_addr endpoint{};   // family 0 = not known
    std::string via;       // the member that the link goes through; empty = direct
+   uint32_t mtu = 0;      // largest inner packet that the link carries now; 0 = there is none
    int64_t handshake_wall_ns = 0;
    uint64_t rtt_us = 0; // 0 = not measured
    uint64_t rx_bytes = 0, tx_bytes = 0, rx_packets = 0, tx_packets = 0;

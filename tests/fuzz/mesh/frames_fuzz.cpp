@@ -44,6 +44,7 @@ struct world {
             trust::identity{crypto::make_signing_key(random), crypto::make_tunnel_key(random), 1});
       plan.settings.name = plan.settings.interface = "fuzz";
       plan.settings.allow_plaintext = true;
+      plan.settings.mtu = 1280; // records of up to 1400 bytes are cut or answered, too
       plan.settings.addresses = {*base::parse_prefix("10.0.0.1/24", true),
                                  *base::parse_prefix("fd00::1/64", true)};
       config::plugin_use use;
