@@ -1,7 +1,7 @@
 // Listening: the sockets of both families, and accepting a bounded number per turn.
-#include "core/base/address.hpp"
 #include "core/base/limits.hpp"
 #include "core/io/kernel_address.hpp"
+#include "core/io/listen.hpp"
 #include "core/io/tcp.hpp"
 
 #include <cerrno>
@@ -14,7 +14,6 @@ namespace limits = base::limits;
 
 namespace {
 
-constexpr int same_port_tries = 32; // for port 0: the port one family got may be taken in the other
 constexpr uint64_t retry_ns = 100'000'000; // without a file to spare
 
 } // namespace
@@ -45,28 +44,9 @@ void kernel_tcp_listener::close_sockets() {
 }
 
 base::result<void> kernel_tcp_listener::open_sockets(const wrn_addr& bind) {
-   const bool both = bind.family == WRN_AF_INET6 && is_any(bind);
-   const int tries = both && bind.port == 0 ? same_port_tries : 1;
-   base::error last =
-         base::fail(base::errc::unsupported, "cannot listen on TCP " + base::format_endpoint(bind) +
-                                                   ": this machine has no such protocol");
-   for (int i = 0; i < tries; i++) {
-      bind_ = bind;
-      auto first = open_socket(bind);
-      if (first && *first && !both) return {};
-      if (first && both) {
-         wrn_addr any4{};
-         any4.family = WRN_AF_INET;
-         any4.port = bind_.port; // real by now, unless IPv6 is off
-         auto second = open_socket(any4);
-         if (second && (*first || *second)) return {};
-         if (!second) last = second.error();
-      } else if (!first) {
-         last = first.error();
-      }
-      close_sockets();
-   }
-   return last;
+   return listen_on(
+         "TCP", bind, bind_, [this](const wrn_addr& at) { return open_socket(at); },
+         [this] { close_sockets(); });
 }
 
 /// False when the machine lacks the protocol; an error when it has it and refuses.
@@ -90,18 +70,7 @@ base::result<bool> kernel_tcp_listener::open_socket(const wrn_addr& bind) {
       fd = -1;
       // "::" cannot be bound where IPv6 is compiled in but switched off.
       if (bind.family == WRN_AF_INET6 && is_any(bind) && error == EADDRNOTAVAIL) return false;
-      const std::string where = "cannot listen on TCP " + base::format_endpoint(bind);
-      if (error == EADDRINUSE)
-         return base::fail(base::errc::in_use,
-                           where + ": the port is in use; choose another one with `listen`, or "
-                                   "stop the program that has it (ss -ltp)");
-      if (error == EACCES)
-         return base::fail(base::errc::permission,
-                           where + ": ports below 1024 need CAP_NET_BIND_SERVICE");
-      if (error == EADDRNOTAVAIL)
-         return base::fail(base::errc::unavailable,
-                           where + ": no interface has that address; `listen` on [::] takes all");
-      return base::fail_errno(base::errc_of_errno(error), where, error);
+      return listen_error("TCP", bind, error);
    }
    kernel_address real;
    if (getsockname(fd, real.get(), &real.size) == 0) bind_.port = read_address(real.storage).port;

@@ -1,6 +1,6 @@
 // Opening and setting up the sockets of a kernel_udp, and the table of local addresses.
-#include "core/base/address.hpp"
 #include "core/io/kernel_address.hpp"
+#include "core/io/listen.hpp"
 #include "core/io/udp.hpp"
 
 #include <algorithm>
@@ -22,8 +22,6 @@
 namespace warren::io {
 
 namespace {
-
-constexpr int same_port_tries = 32; // for port 0: the port one family got may be taken in the other
 
 bool set_int(int fd, int level, int option, int value) {
    return setsockopt(fd, level, option, &value, sizeof value) == 0;
@@ -114,30 +112,9 @@ void kernel_udp::close_channels() {
 }
 
 base::result<void> kernel_udp::open_channels(const wrn_addr& bind) {
-   const bool both = bind.family == WRN_AF_INET6 && is_any(bind);
-   const int tries = both && bind.port == 0 ? same_port_tries : 1;
-   base::error last;
-   for (int i = 0; i < tries; i++) {
-      bind_ = bind;
-      auto first = open_channel(bind.family, bind);
-      if (first && *first && !both) return {};
-      if (first && both) {
-         wrn_addr any4{};
-         any4.family = WRN_AF_INET;
-         any4.port = bind_.port; // real by now, unless IPv6 is off
-         auto second = open_channel(WRN_AF_INET, any4);
-         if (second && (*first || *second)) return {};
-         if (!second) last = second.error();
-      } else if (!first) {
-         last = first.error();
-      }
-      if (last.text.empty())
-         last = base::fail(base::errc::unsupported, "cannot listen on " +
-                                                          base::format_endpoint(bind) +
-                                                          ": this machine has no such protocol");
-      close_channels();
-   }
-   return last;
+   return listen_on(
+         "UDP", bind, bind_, [this](const wrn_addr& at) { return open_channel(at.family, at); },
+         [this] { close_channels(); });
 }
 
 /// False when the machine lacks the protocol; an error when it has it and refuses.
@@ -157,18 +134,7 @@ base::result<bool> kernel_udp::open_channel(uint8_t family, const wrn_addr& bind
       c.fd = -1;
       // "::" cannot be bound where IPv6 is compiled in but switched off.
       if (family == WRN_AF_INET6 && is_any(bind) && error == EADDRNOTAVAIL) return false;
-      const std::string where = "cannot listen on UDP " + base::format_endpoint(bind);
-      if (error == EADDRINUSE)
-         return base::fail(base::errc::in_use,
-                           where + ": the port is in use; choose another one with `listen`, or "
-                                   "stop the program that has it (ss -lup)");
-      if (error == EACCES)
-         return base::fail(base::errc::permission,
-                           where + ": ports below 1024 need CAP_NET_BIND_SERVICE");
-      if (error == EADDRNOTAVAIL)
-         return base::fail(base::errc::unavailable,
-                           where + ": no interface has that address; `listen` on [::] takes all");
-      return base::fail_errno(base::errc_of_errno(error), where, error);
+      return listen_error("UDP", bind, error);
    }
    kernel_address real;
    if (getsockname(c.fd, real.get(), &real.size) == 0) bind_.port = read_address(real.storage).port;

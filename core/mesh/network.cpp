@@ -14,6 +14,12 @@ using base::fail;
 
 namespace {
 
+std::array<uint64_t, 5> random_words(io::shard& shard) {
+   std::array<uint64_t, 5> words;
+   shard.random(words.data(), sizeof words);
+   return words;
+}
+
 uint64_t random_word(io::shard& shard) {
    uint64_t word = 0;
    shard.random(&word, sizeof word);
@@ -68,7 +74,7 @@ struct network::staged {
 
 network::network(io::shard& shard, std::string name, event_handler on_event)
     : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)),
-      peers_(limits::peers_max), flows_(limits::flow_cache_entries, random_word(shard)),
+      peers_(limits::peers_max), flows_(limits::flow_cache_entries, random_words(shard)),
       ping_identifier_(static_cast<uint16_t>(random_word(shard))), icmp_budget_{100, 100},
       key_budget_{200, 200} {}
 

@@ -37,8 +37,9 @@ struct flow_key {
 
 class flow_cache {
  public:
-   /// `entries` is a power of two; `secret` keys the hash.
-   flow_cache(size_t entries, uint64_t secret) : entries_(entries), secret_(secret | 1) {}
+   /// `entries` is a power of two; `secrets` key the hash.
+   flow_cache(size_t entries, const std::array<uint64_t, 5>& secrets)
+       : entries_(entries), secrets_(secrets) {}
 
    /// The remembered owner, or 0.
    uint64_t find(const flow_key& key, uint32_t epoch) noexcept {
@@ -56,30 +57,33 @@ class flow_cache {
    }
 
  private:
-   struct entry {
+   struct alignas(64) entry { // one cache line
       flow_key key;
       uint32_t epoch = 0; // 0 = empty; epochs start at 1
       uint64_t owner = 0;
    };
+   static_assert(sizeof(entry) == 64);
 
+   // Three multiplications side by side and one behind them; each factor has a secret of its own in
+   // it, so that nobody who chooses packets can choose what collides.
    entry* set_of(const flow_key& key) noexcept {
-      uint64_t h = secret_;
-      for (const uint64_t word : key.address)
-         h = mix(h ^ word);
-      h = mix(h ^ (static_cast<uint64_t>(key.ports) << 16 |
-                   static_cast<uint64_t>(key.protocol) << 8 | key.family));
+      const uint64_t rest = static_cast<uint64_t>(key.ports) << 16 |
+                            static_cast<uint64_t>(key.protocol) << 8 | key.family;
+      const uint64_t h =
+            fold(fold(key.address[0] ^ secrets_[0], key.address[2] ^ secrets_[1]) ^
+                       fold(key.address[1] ^ secrets_[2], key.address[3] ^ secrets_[3]),
+                 rest ^ secrets_[4]);
       return &entries_[(h & (entries_.size() - 1)) & ~static_cast<size_t>(1)];
    }
-   // 64x64->128 multiplication folded: two instructions, and the secret makes collisions
-   // unpredictable.
-   uint64_t mix(uint64_t x) const noexcept {
+   /// 64 times 64 bits to 128, folded.
+   static uint64_t fold(uint64_t a, uint64_t b) noexcept {
       __extension__ using u128 = unsigned __int128;
-      const u128 product = static_cast<u128>(x) * (secret_ ^ 0x9e3779b97f4a7c15ull);
+      const u128 product = static_cast<u128>(a) * b;
       return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
    }
 
    std::vector<entry> entries_;
-   uint64_t secret_;
+   std::array<uint64_t, 5> secrets_;
 };
 
 } // namespace warren::route

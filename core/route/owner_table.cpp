@@ -111,7 +111,7 @@ base::result<owner_table> owner_table::build(std::vector<owned_prefix> prefixes)
       if (replace) {
          table.v6_.owners.back() = owner;
       } else {
-         table.v6_.starts.push_back({static_cast<uint64_t>(at >> 64), static_cast<uint64_t>(at)});
+         table.v6_.starts.push_back(at);
          table.v6_.owners.push_back(owner);
       }
    });
@@ -128,11 +128,12 @@ uint64_t owner_table::lookup4(const uint8_t* ip) const noexcept {
 
 uint64_t owner_table::lookup6(const uint8_t* ip) const noexcept {
    if (v6_.starts.empty()) return 0;
-   address6 key{};
+   uint64_t high = 0, low = 0;
    for (int i = 0; i < 8; i++) {
-      key.high = key.high << 8 | ip[i];
-      key.low = key.low << 8 | ip[8 + i];
+      high = high << 8 | ip[i];
+      low = low << 8 | ip[8 + i];
    }
+   const address6 key = static_cast<address6>(high) << 64 | low;
    return v6_.owners[last_not_above(v6_.starts, key)];
 }
 

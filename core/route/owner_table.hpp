@@ -35,10 +35,7 @@ class owner_table {
    std::span<const owned_prefix> prefixes() const { return prefixes_; }
 
  private:
-   struct address6 {
-      uint64_t high, low;
-      friend auto operator<=>(const address6&, const address6&) = default;
-   };
+   __extension__ using address6 = unsigned __int128;
    template <class Address> struct ranges {
       std::vector<Address> starts; // sorted; starts[i] .. starts[i + 1] - 1 belongs to owners[i]
       std::vector<uint64_t> owners;

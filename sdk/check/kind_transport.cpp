@@ -39,6 +39,14 @@ void put_be16(uint8_t* at, uint32_t v) {
    at[1] = static_cast<uint8_t>(v);
 }
 
+/// Handles, because links end while one walks over them.
+std::vector<wrn_handle> links_of(instance& who) {
+   std::vector<wrn_handle> links;
+   for (const auto& [handle, l] : who.part<link_part>().links)
+      links.push_back(handle);
+   return links;
+}
+
 } // namespace
 
 std::span<const uint8_t> plain_marker() {
@@ -225,10 +233,7 @@ void transport_load::work() {
    for (int turn = 0; turn < 10; turn++) {
       for (instance* who : all_) {
          if (!who->active()) continue;
-         std::vector<wrn_handle> links;
-         for (const auto& [handle, l] : who->part<link_part>().links)
-            links.push_back(handle);
-         for (const wrn_handle l : links)
+         for (const wrn_handle l : links_of(*who))
             send(*who, l, static_cast<uint32_t>(world_.dice.between(1, 16)));
       }
       world_.run_for(100 * ms);
@@ -433,10 +438,7 @@ void transport_load::stale_calls() {
 void transport_load::end() {
    for (instance* who : all_) {
       if (!who->active()) continue;
-      std::vector<wrn_handle> links;
-      for (const auto& [handle, l] : who->part<link_part>().links)
-         links.push_back(handle);
-      for (const wrn_handle l : links)
+      for (const wrn_handle l : links_of(*who))
          close(*who, l);
    }
 }

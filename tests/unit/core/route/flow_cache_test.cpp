@@ -9,6 +9,9 @@
 namespace warren::route {
 namespace {
 
+constexpr std::array<uint64_t, 5> secrets{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
+                                          0x94d049bb133111eb, 99, 12345};
+
 flow_key key_of(uint64_t n) {
    flow_key key;
    key.address = {n % 97, 0, n, 0};
@@ -19,7 +22,7 @@ flow_key key_of(uint64_t n) {
 }
 
 TEST(flow_cache, answers_what_was_put_and_forgets_it_with_the_epoch) {
-   flow_cache cache(64, 99);
+   flow_cache cache(64, secrets);
    EXPECT_EQ(cache.find(key_of(1), 1), 0u);
    cache.put(key_of(1), 1, 42);
    EXPECT_EQ(cache.find(key_of(1), 1), 42u);
@@ -30,7 +33,7 @@ TEST(flow_cache, answers_what_was_put_and_forgets_it_with_the_epoch) {
 }
 
 TEST(flow_cache, never_answers_for_another_flow_under_pressure) {
-   flow_cache cache(64, 12345);
+   flow_cache cache(64, secrets);
    std::mt19937_64 random(3);
    std::map<uint64_t, uint64_t> truth;
    size_t hits = 0;
