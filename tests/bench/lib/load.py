@@ -6,7 +6,7 @@ import statistics
 import subprocess
 
 from lab import TOOLS, expect, poll
-from usage import Usage, forget_peak, peak_mb, syscalls
+from usage import Usage, busy_share, forget_peak, peak_mb, syscalls
 
 OFFERED_KPPS = 150  # what the reference nearly carries
 FLOOD_KPPS = 600  # more than anything here carries
@@ -14,9 +14,10 @@ UDP_BYTES = 200 - 28  # 200-byte IP packets
 INNER_BYTES = 1420  # of a full TCP segment, headers included
 PAYLOAD_BYTES = INNER_BYTES - 40
 SYSCALL_SECONDS = 1
+IDLE_SECONDS = 0.3
 
 FIELDS = ("tcp_1_gbps", "tcp_4_gbps", "tcp_1_retransmits", "cpu_ns_per_packet", "switches_per_mb", "syscalls_per_mb", "udp_kpps", "udp_offered_kpps",
-          "udp_out_of_order", "udp_flood_kpps", "udp_flood_offered_kpps", "ping_median_ms", "ping_avg_ms", "ping_min_ms", "rss_mb")
+          "udp_out_of_order", "udp_flood_kpps", "udp_flood_offered_kpps", "ping_median_ms", "ping_avg_ms", "ping_min_ms", "rss_mb", "others_busy")
 
 
 class Iperf:
@@ -84,10 +85,11 @@ def ping(pair, count):
 def measure(pair, seconds):
     """(field -> value, how system calls were counted)."""
     expect(pair.a.ping(pair.target, 3), f"{pair.name} carries traffic")
+    others = busy_share(IDLE_SECONDS)
     forget_peak(pair.pids)
     ping(pair, 50)
     echoes = ping(pair, 200)
-    sample = {"ping_median_ms": statistics.median(echoes), "ping_avg_ms": statistics.fmean(echoes), "ping_min_ms": min(echoes)}
+    sample = {"others_busy": others, "ping_median_ms": statistics.median(echoes), "ping_avg_ms": statistics.fmean(echoes), "ping_min_ms": min(echoes)}
     sample.update(tcp_sample(pair, seconds))
     sample["tcp_4_gbps"] = tcp(pair, 4, seconds)["sum_received"]["bits_per_second"] / 1e9
     sample["udp_kpps"], sample["udp_offered_kpps"], sample["udp_out_of_order"] = udp(pair, OFFERED_KPPS, seconds)

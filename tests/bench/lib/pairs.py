@@ -1,6 +1,7 @@
 """The tunnels that are compared: two hosts each, joined by a veth pair, addresses 10.0.0.1 and 10.0.0.2 (veth: its own)."""
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 
@@ -16,6 +17,15 @@ class Pair:
     @property
     def pids(self):
         return [h.process.pid for h in (self.a, self.b) if getattr(h, "process", None)]
+
+    def aeads(self):
+        """The libraries that Warren's daemons chose for sealing; each measures for itself, so that they may differ."""
+        found = []
+        for host in (self.a, self.b):
+            for name in getattr(host, "logs", lambda: [])():
+                with open(name, errors="replace") as f:
+                    found += re.findall(r"\baead_chosen\b.*\bbackend=(\S+)", f.read())
+        return found
 
 
 def veth(lab):

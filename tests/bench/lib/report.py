@@ -49,6 +49,18 @@ def print_bars(bars, possible):
         print(f"{b['figure']:66}{b['measured']:>10.2f}{limit:>10}{b['aim']:>10g}  {reached}")
 
 
+def print_doubts(result):
+    """What makes figures worth less."""
+    busy = [100 * row["others_busy"] for row in result["rows"]]
+    if max(busy) >= 5:
+        print(f"before the loads, other programs used {min(busy):.0f} to {max(busy):.0f} % of the processors (medians): many threads get"
+              " more of what is left than one does")
+    chosen = set(result["aead"]) | {s["backend"] for s in result["seal_open_samples"]}
+    if len(chosen) > 1:
+        print(f"not all chose the same library, so that CPU and TCP of wireguard do not belong together with seal + open: {', '.join(sorted(chosen))};"
+              f" the daemons {', '.join(result['aead'])}")
+
+
 def print_all(result):
     r = result
     reference = r["reference"]
@@ -57,6 +69,7 @@ def print_all(result):
     print_rows(r["rows"])
     s = r["seal_open"]
     print(f"\nseal + open of {s['bytes']} bytes alone, {s['backend']}: {s['seal_ns']:.0f} + {s['open_ns']:.0f} ns")
+    print_doubts(r)
     print_ratios(r["ratios"])
     if r["bars"]:
         print()

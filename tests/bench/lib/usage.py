@@ -1,4 +1,4 @@
-"""What processes used: processor time, context switches, system calls, memory. All from the kernel's own books; nothing here waits."""
+"""What processes used: processor time, context switches, system calls, memory. All from the kernel's own books."""
 import os
 import re
 import shutil
@@ -26,6 +26,19 @@ def switches(pid):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return out
+
+
+def busy_share(seconds):
+    """How much of all processors is used during that time, 0..1: by others, when nothing of ours runs."""
+    def ticks():
+        with open("/proc/stat") as f:
+            fields = [int(n) for n in f.readline().split()[1:9]]
+        return sum(fields), fields[3] + fields[4]  # all; idle and waiting for a disk
+
+    all_before, idle_before = ticks()
+    time.sleep(seconds)
+    all_after, idle_after = ticks()
+    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
 
 
 class Usage:
