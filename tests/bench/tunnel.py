@@ -21,19 +21,19 @@ from pairs import MAKERS, reference  # noqa: E402
 
 
 def run(wanted, rounds, seconds):
-    """name -> samples of the rounds; seal_open() of each round; how system calls were counted; what the daemons seal with."""
+    """name -> samples of the rounds; seal_open() of each round; how system calls were counted."""
     samples, seals, how = {name: [] for name in wanted}, [], None
     with Lab() as lab:
         pairs = {name: MAKERS[name](lab) for name in wanted}
+        aead = [backend for pair in pairs.values() for backend in pair.aeads()]
         for number in range(rounds):
-            seals.append(load.seal_open())
+            seals.append(load.seal_open(aead))
             for name in wanted:
                 sample, counted_by = load.measure(pairs[name], seconds)
                 samples[name].append(sample)
                 how = counted_by or how
                 print(f"round {number + 1}/{rounds} {name}: {sample['tcp_1_gbps']:.2f} Gbit/s", file=sys.stderr, flush=True)
-        aead = [backend for pair in pairs.values() for backend in pair.aeads()]
-    return samples, seals, how, aead
+    return samples, seals, how
 
 
 def main():
@@ -48,12 +48,12 @@ def main():
     wanted = options.only.split(",")
     if unknown := [n for n in wanted if n not in MAKERS]:
         parser.error(f"there is no tunnel {', '.join(unknown)}")
-    samples, seals, how, aead = run([n for n in MAKERS if n in wanted], max(1, options.pairs), options.seconds)
+    samples, seals, how = run([n for n in MAKERS if n in wanted], max(1, options.pairs), options.seconds)
     rows, ratios = figures.rows(samples), figures.ratios(samples)
     cpu = figures.cpu_ratio(samples, seals)
     result = {
         "schema": "warren.bench.tunnel/2", "pairs": max(1, options.pairs), "seconds": options.seconds, "reference": reference(),
-        "syscalls_by": how, "aead": aead,
+        "syscalls_by": how,
         "seal_open": {**seals[0], **{k: figures.median([s[k] for s in seals]) for k in ("seal_ns", "open_ns")}},
         "rows": rows, "ratios": ratios, "cpu_to_seal_open": cpu, "udp_most_possible": figures.most_possible(rows),
         "bars": figures.bars(rows, ratios, cpu), "samples": samples, "seal_open_samples": seals,

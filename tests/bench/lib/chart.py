@@ -32,15 +32,17 @@ def line(kind, x, top, bottom):
 
 
 def text(x, y, words, kind="", anchor="start"):
-    return f'<text x="{x:.1f}" y="{y:.1f}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""} text-anchor="{anchor}">{escape(words)}</text>'
+    style = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{style} text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def svg(result):
     ratios, limits = result["ratios"], {b["key"]: b for b in result["bars"]}
     names = [n for n in ("warren-wireguard", "warren-plain") if n in ratios]
     keys = [k for k in TITLES if names and k in ratios[names[0]]]
-    ends = [ratios[n][k]["max"] for n in names for k in keys] + [limits[f"{n}/{k}"]["aim"] for n in names for k in keys if f"{n}/{k}" in limits]
-    most = max(ends, default=1) * 1.05
+    shown = [(n, k) for n in names for k in keys]
+    aims = [limits[f"{n}/{k}"]["aim"] for n, k in shown if f"{n}/{k}" in limits]
+    most = max([ratios[n][k]["max"] for n, k in shown] + aims, default=1) * 1.05
     group = len(names) * (BAR + GAP) + GROUP_GAP
     bottom = TOP + len(keys) * group
     height = bottom + BOTTOM
@@ -48,10 +50,11 @@ def svg(result):
     def at(value):
         return LEFT + value / most * (WIDTH - LEFT - RIGHT)
 
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Warren to wireguard-go, ratios">',
+    subtitle = f"{result['reference']['version']}; medians of {result['pairs']} interleaved rounds; thin lines: all rounds"
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
            f"<style>{STYLE}\n</style>", f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
            text(16, 28, "Warren : wireguard-go, higher is better", "title"),
-           text(16, 48, f"{result['reference']['version']}; medians of {result['pairs']} interleaved rounds; thin lines: all rounds", "small")]
+           text(16, 48, subtitle, "small")]
     step = step_of(most)
     for i in range(int(most / step) + 1):
         out.append(line("one" if i * step == 1 else "grid", at(i * step), TOP - 8, bottom))
@@ -63,8 +66,8 @@ def svg(result):
         out.append(text(LEFT - 10, y + group / 2 - GROUP_GAP / 2 + 4, TITLES[key], anchor="end"))
         for number, name in enumerate(names):
             v, row = ratios[name][key], y + number * (BAR + GAP)
-            out.append(f'<rect class="{name.split("-")[1]}" x="{LEFT}" y="{row}" width="{at(v["median"]) - LEFT:.1f}" height="{BAR}" rx="2"/>')
-            middle = row + BAR / 2
+            kind, width, middle = name.split("-")[1], at(v["median"]) - LEFT, row + BAR / 2
+            out.append(f'<rect class="{kind}" x="{LEFT}" y="{row}" width="{width:.1f}" height="{BAR}" rx="2"/>')
             out.append(f'<line class="spread" x1="{at(v["min"]):.1f}" x2="{at(v["max"]):.1f}" y1="{middle}" y2="{middle}"/>')
             if limit := limits.get(f"{name}/{key}"):
                 out += [line("bar", at(limit["at_least"]), row - 2, row + BAR + 2), line("aim", at(limit["aim"]), row - 2, row + BAR + 2)]

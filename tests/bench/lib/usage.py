@@ -77,8 +77,8 @@ def syscalls_by_perf(pids, command):
     """System calls of the processes while the command runs, and what it printed; None where perf cannot count them."""
     if not shutil.which("perf"):
         return None
-    done = subprocess.run(["perf", "stat", "-x,", "--log-fd=2", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, pids)), "--", *command],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    perf = ["perf", "stat", "-x,", "--log-fd=2", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, pids)), "--"]
+    done = subprocess.run(perf + command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     found = re.search(r"^(\d+),[^,]*,raw_syscalls:sys_enter", done.stderr, re.MULTILINE)
     if done.returncode != 0 or not found:
         return None

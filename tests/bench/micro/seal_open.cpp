@@ -1,7 +1,9 @@
 // What sealing and opening the same bytes costs in a hot loop: the part of a tunnel's work that no
 // design saves. tunnel.py runs it between the tunnels, so that both figures are from one run.
-//   seal_open BYTES    prints {"backend":…,"bytes":…,"seal_ns":…,"open_ns":…}, per packet: the
-//                      medians of 2,000 batches of 47, with the backend that `aead = "auto"` takes
+//   seal_open BYTES [BACKEND]    prints {"backend":…,"bytes":…,"seal_ns":…,"open_ns":…}, per
+//   packet:
+//                                the medians of 2,000 batches of 47; without a name with the
+//                                backend that `aead = "auto"` takes here and now
 #include "plugins/transport/wireguard/aead.hpp"
 #include "tests/bench/micro/body.hpp"
 
@@ -32,12 +34,12 @@ double median_per_packet(std::vector<uint64_t>& all) {
 } // namespace
 
 int main(int argc, char** argv) {
-   const unsigned long bytes = argc == 2 ? std::strtoul(argv[1], nullptr, 10) : 0;
+   const unsigned long bytes = argc == 2 || argc == 3 ? std::strtoul(argv[1], nullptr, 10) : 0;
    if (bytes == 0 || bytes + wireguard::tag_size > stride) {
-      std::fprintf(stderr, "usage: seal_open BYTES\n");
+      std::fprintf(stderr, "usage: seal_open BYTES [BACKEND]\n");
       return 2;
    }
-   const auto backend = wireguard::fastest_aead(now_ns);
+   const auto backend = argc == 3 ? wireguard::find_aead(argv[2]) : wireguard::fastest_aead(now_ns);
    bench::require(backend != nullptr, "no backend works");
    const auto key = backend->make_key(std::array<uint8_t, 32>{1});
    std::vector<uint8_t> memory(batch * stride);
