@@ -9,6 +9,7 @@
 
 #include "core/base/limits.hpp"
 #include "core/io/reactor.hpp"
+#include "core/io/repoll.hpp"
 #include "core/io/resolver.hpp"
 #include "core/io/timer_queue.hpp"
 #include "core/io/udp.hpp"
@@ -30,11 +31,7 @@ struct loop_options {
    uint32_t slabs = 32; // 64 KiB each, touched only when used
    uint32_t headroom = 256;
    uint32_t tailroom = 128;
-   /// Empty polls after traffic before the thread sleeps, and their limit in time. Measured with
-   /// the encrypting prototype: 13 % more throughput; ten times longer brings nothing more and
-   /// triples the ping of an idle tunnel. 0 switches it off.
-   uint32_t repoll_rounds = 20;
-   uint64_t repoll_ns = 10'000;
+   bool repoll = true; // see repoll_window
    udp_options udp{};
 };
 
@@ -93,6 +90,7 @@ class event_loop final : public shard, private reactor, private ready_sink {
       ready_sink* sink = nullptr;
       uint32_t generation = 0;
       bool wants_turn = false;
+      repoll_window repoll;
    };
 
    explicit event_loop(const loop_options& options);
@@ -106,6 +104,7 @@ class event_loop final : public shard, private reactor, private ready_sink {
    watched* find(int fd);
    void wake();
    int wait(epoll_event* events, uint64_t wait_ns);
+   int block(epoll_event* events, uint64_t wait_ns);
    void run_posts();
 
    loop_options options_;
@@ -114,7 +113,9 @@ class event_loop final : public shard, private reactor, private ready_sink {
    int epoll_fd_ = -1;
    int wake_fd_ = -1;
    bool in_turn_ = false;
-   bool busy_ = false; // the last turn had traffic
+   bool busy_ = false;    // the last turn had traffic
+   uint32_t last_fd_ = 0; // of that traffic
+   uint32_t streak_ = 0;  // turns since the thread slept
    bool have_pwait2_ = true;
    uint32_t turns_wanted_ = 0;
    uint64_t now_ = 0;
