@@ -53,21 +53,22 @@ def print_doubts(result):
     """What makes figures worth less."""
     busy = [100 * row["others_busy"] for row in result["rows"]]
     if max(busy) >= 5:
-        print(f"before the loads, other programs used {min(busy):.0f} to {max(busy):.0f} % of the processors (medians of the rows): absolute"
-              " figures are too low, and a tunnel of many threads gets more of what is left than one of few")
+        print(f"before the loads, other programs used {min(busy):.0f} to {max(busy):.0f} % of the processors (medians of the rows):"
+              " absolute figures\nare too low, and a tunnel of many threads gets more of what is left than one of few")
     s = result["seal_open"]
     if s["seal_by"] != s["open_by"]:
-        print(f"the daemons chose different libraries, {s['seal_by']} and {s['open_by']}: one of them measured badly at its start; run it again")
+        print(f"the daemons chose different libraries, {s['seal_by']} and {s['open_by']}: one of them measured badly at its start;"
+              " run it again")
 
 
 def print_all(result):
     r = result
-    reference = r["reference"]
+    reference, s = r["reference"], r["seal_open"]
     print(f"medians of {r['pairs']} rounds of {r['seconds']:g} s, ratios per round; system calls by {r['syscalls_by'] or 'nobody'}")
     print(f"wireguard-go: {reference['path']}, {reference['version']}, sha256 {reference['sha256']}…\n")
     print_rows(r["rows"])
-    s = r["seal_open"]
-    print(f"\nseal + open of {s['bytes']} bytes alone, as the daemons do, {s['seal_by']}, {s['open_by']}: {s['seal_ns']:.0f} + {s['open_ns']:.0f} ns")
+    print(f"\nseal + open of {s['bytes']} bytes alone, as the daemons do, {s['seal_by']}, {s['open_by']}:"
+          f" {s['seal_ns']:.0f} + {s['open_ns']:.0f} ns")
     print_doubts(r)
     print_ratios(r["ratios"])
     if r["bars"]:
