@@ -123,12 +123,16 @@ json::object to_json(const config::network& n, plugin::registry& plugins) {
       o["keepalive"] = std::to_string(p.keepalive_s) + "s";
       peers.push_back(std::move(o));
    }
+   json::array offload;
+   for (size_t i = 0; i < base::offload_count; i++)
+      if (n.offload.has(static_cast<base::offload>(i)))
+         offload.emplace_back(base::offload_names[i]);
    return {{"network",
             {{"interface", n.interface},
              {"mtu", n.mtu},
              {"keys", n.keys},
              {"allow_plaintext", n.allow_plaintext},
-             {"offload", n.offload}}},
+             {"offload", std::move(offload)}}},
            {"node",
             {{"name", n.node_name},
              {"addresses", prefixes(n.addresses, true)},

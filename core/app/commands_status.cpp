@@ -28,6 +28,22 @@ std::string rtt_of(const json::value& object) {
    return us == 0 ? "" : format_rtt(us);
 }
 
+/// "tso, gso, gro; not uso (unsupported)"
+std::string offloads_of(const json::value& s) {
+   std::string used, others;
+   const json::value* all = s.is_object() ? s.as_object().if_contains("offloads") : nullptr;
+   if (all == nullptr || !all->is_object()) return "unknown";
+   for (const auto& [name, value] : all->as_object()) {
+      const std::string state = value.is_string() ? std::string(value.as_string()) : "unknown";
+      const bool on = state == "on" || state == "untested";
+      std::string& list = on ? used : others;
+      if (!list.empty()) list += ", ";
+      list += std::string(name) + (state == "on" ? "" : " (" + state + ")");
+   }
+   if (used.empty()) used = "none";
+   return printable(others.empty() ? used : used + "; not " + others);
+}
+
 void print_status(const command_context& c, const json::value& s) {
    const auto line = [&](std::string_view name, const std::string& value) {
       c.out << c.paint(std::string(name) + std::string(11 - name.size(), ' '), tint::faint) << value
@@ -41,8 +57,8 @@ void print_status(const command_context& c, const json::value& s) {
    line("node", printable(text_of(s, "node_name") + "  " + text_of(s, "id")));
    line("tunnel key", printable(text_of(s, "tunnel_key")));
    line("interface", printable(text_of(s, "interface")) + ", MTU " +
-                           std::to_string(number_of(s, "mtu")) +
-                           (flag_of(s, "offload") ? "" : ", no offloads"));
+                           std::to_string(number_of(s, "mtu")));
+   line("offloads", offloads_of(s));
    if (flag_of(s, "relay")) line("role", "relay");
    line("addresses", printable(join(list_of(s, "addresses"), ", ")));
    for (const json::value& i : list_of(s, "instances")) {

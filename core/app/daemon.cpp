@@ -4,6 +4,7 @@
 #include "core/app/exit_codes.hpp"
 #include "core/app/paths.hpp"
 #include "core/base/limits.hpp"
+#include "core/io/offload_probe.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -226,7 +227,12 @@ int daemon::start() {
    if (auto ok = log::open({host_.log_file, host_.log_level}); !ok) return refuse(ok.error());
    for (const auto& [module, why] : registry_.refused())
       log::warn("plugin_refused", {{"module", module}, {"why", why}});
-   auto loop = io::event_loop::create({});
+   io::loop_options options;
+   options.offload = io::probe_offloads();
+   for (size_t i = 0; i < base::offload_count; i++)
+      if (options.offload[i] == base::offload_verdict::broken)
+         log::warn("offload_broken", {{"offload", std::string(base::offload_names[i])}});
+   auto loop = io::event_loop::create(options);
    if (!loop) return refuse(loop.error());
    loop_ = std::move(*loop);
    auto ready = prepare(std::move(loaded.value));

@@ -53,7 +53,7 @@ interface = "example0"             # default: the network's name
 mtu = 1420                         # of the interface; 1280 to 65455
 # keys = "/var/lib/warren/NAME/keys" # folder of identity.key and tunnel.key, made by 'warren key generate'
 allow_plaintext = false            # true: transports without encryption may be used
-offload = true                     # segmentation offloads of TUN and of sockets opened from now on; false to rule out a kernel's bugs
+offload = ["tso", "uso", "gso", "gro"] # that may be used (TUN: TCP, UDP; sockets: send, receive); [] rules out a kernel's bugs
 
 [node]
 name = "laptop"                    # default: the host's name

@@ -153,8 +153,24 @@ class network_reader {
       if (auto v = in.integer("mtu", 1280, 65535 - 80)) n.mtu = static_cast<uint32_t>(*v);
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
       if (auto v = in.boolean("allow_plaintext")) n.allow_plaintext = *v;
-      if (auto v = in.boolean("offload")) n.offload = *v;
+      if (in.has("offload")) n.offload = read_offload(in);
       in.finish();
+   }
+
+   base::offload_set read_offload(table_reader& in) {
+      base::offload_set set = base::offload_set::none();
+      for (const auto& item : in.strings("offload")) {
+         const auto& names = base::offload_names;
+         const auto found = std::find(names.begin(), names.end(), item.value);
+         if (found == names.end())
+            errors_.add(
+                  item.where,
+                  "\"" + item.value +
+                        "\" is not an offload; expected \"tso\", \"uso\", \"gso\" or \"gro\"");
+         else
+            set = set.with(static_cast<base::offload>(found - names.begin()));
+      }
+      return set;
    }
 
    void read_node(const toml::table& table, network& n) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/base/log.hpp"
+#include "core/base/offload.hpp"
 #include "core/crypto/keys.hpp"
 #include "warren/plugin.h"
 
@@ -73,7 +74,7 @@ struct network {
    std::string node_name;           // default: the host's
    std::vector<wrn_addr> addresses; // of the interface, with prefix length
    bool allow_plaintext = false;
-   bool offload = true;                // TUN and UDP segmentation offloads
+   base::offload_set offload{};        // that may be used
    bool relay = false;                 // passes on what members send each other through this node
    std::vector<plugin_use> transports; // in order of preference
    std::vector<plugin_use> plugins;    // the other kinds, as written

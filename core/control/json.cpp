@@ -134,6 +134,9 @@ json::value to_json(const mesh::network_status& s) {
                                        {"slow_calls", i.slow_calls},
                                        {"metrics", std::move(metrics)}});
    }
+   json::object offloads;
+   for (size_t i = 0; i < base::offload_count; i++)
+      if (!s.offloads[i].empty()) offloads[base::offload_names[i]] = s.offloads[i];
    return json::object{{"schema", "warren.network/1"},
                        {"name", s.name},
                        {"node_name", s.node_name},
@@ -142,7 +145,7 @@ json::value to_json(const mesh::network_status& s) {
                        {"interface", s.interface},
                        {"mtu", s.mtu},
                        {"up", s.up},
-                       {"offload", s.offload},
+                       {"offloads", std::move(offloads)},
                        {"relay", s.relay},
                        {"since", time_or_null(static_cast<int64_t>(s.since_wall_ns))},
                        {"addresses", list(s.addresses, true)},

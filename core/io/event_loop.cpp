@@ -262,10 +262,9 @@ void event_loop::want_turn(int fd) {
 }
 
 base::result<std::unique_ptr<udp_socket>> event_loop::open_udp(const wrn_addr& bind, udp_sink& sink,
-                                                               bool offload) {
+                                                               base::offload_set offload) {
    udp_options options = options_.udp;
-   options.gso = options.gso && offload;
-   options.gro = options.gro && offload;
+   options.offload = options.offload & offload & base::usable(options_.offload);
    return open_udp(bind, sink, options);
 }
 
@@ -284,7 +283,9 @@ base::result<std::unique_ptr<tun_device>> event_loop::open_tun(const tun_options
       monitor_ = std::move(*monitor);
       monitor_->on_network_changed(on_network_changed_);
    }
-   auto tun = kernel_tun::open(*this, *monitor_, options, sink);
+   tun_options allowed = options;
+   allowed.offload = options.offload & base::usable(options_.offload);
+   auto tun = kernel_tun::open(*this, *monitor_, allowed, sink);
    if (!tun) return tun.error();
    return std::unique_ptr<tun_device>(std::move(*tun));
 }

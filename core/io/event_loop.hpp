@@ -33,6 +33,7 @@ struct loop_options {
    uint32_t tailroom = 128;
    bool repoll = true; // see repoll_window
    udp_options udp{};
+   base::offload_report offload{}; // what is broken or missing here is not used
 };
 
 struct loop_stats {
@@ -65,13 +66,14 @@ class event_loop final : public shard, private reactor, private ready_sink {
    uint64_t stopwatch() override;
    int64_t wall_ns() const override;
    void random(void* buf, size_t len) override;
+   base::offload_report offloads() const override { return options_.offload; }
    packet_pool& pool() override { return pool_; }
    uint64_t timer_set(uint64_t timer, uint64_t at, timer_sink& sink, uint64_t tag) override;
    void timer_cancel(uint64_t timer) override { timers_.cancel(timer); }
    void add_turn_sink(turn_sink& sink) override;
    void remove_turn_sink(turn_sink& sink) override;
    base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink,
-                                                      bool offload = true) override;
+                                                      base::offload_set offload = {}) override;
    base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink,
                                                       const udp_options& options);
    base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/base/offload.hpp"
 #include "core/io/call_mark.hpp"
 #include "core/io/packet_pool.hpp"
 #include "core/io/tcp_seam.hpp"
@@ -48,6 +49,8 @@ class udp_socket {
    /// Datagrams that found no room, by our own or the kernel's queue.
    virtual uint64_t tx_dropped() const = 0;
    virtual uint64_t rx_dropped() const = 0;
+   /// Of gso and gro: in use now.
+   virtual base::offload_set offloads() const = 0;
 };
 
 /// What the TUN device's user implements.
@@ -67,7 +70,7 @@ struct tun_options {
    uint32_t mtu = 1420;
    uint32_t headroom = 0; // bytes kept before each packet handed to the sink
    uint32_t tailroom = 0;
-   bool offload = true;               // TSO, USO and checksums by virtio headers
+   base::offload_set offload{};       // tso and uso; neither: one packet per read and write
    std::vector<wrn_addr> addresses{}; // with prefix_len
    std::vector<wrn_addr> routes{};    // prefixes to send into the device; masked
 };
@@ -85,6 +88,8 @@ class tun_device {
    virtual base::result<void> configure(const std::vector<wrn_addr>& addresses,
                                         const std::vector<wrn_addr>& routes, uint32_t mtu) = 0;
    virtual uint64_t rx_dropped() const = 0; // packets the kernel did not take
+   /// Of tso and uso: in use now.
+   virtual base::offload_set offloads() const = 0;
 };
 
 class timer_sink {
@@ -122,9 +127,9 @@ class shard {
    virtual void remove_turn_sink(turn_sink& sink) = 0;
 
    /// Opens both families where the address is "::" (any), else the one of `bind`. Port 0 = any.
-   /// `offload` false: no segmentation offloads, each datagram by itself.
+   /// `offload`: gso and gro; neither: each datagram by itself.
    virtual base::result<std::unique_ptr<udp_socket>> open_udp(const wrn_addr& bind, udp_sink& sink,
-                                                              bool offload = true) = 0;
+                                                              base::offload_set offload = {}) = 0;
    virtual base::result<std::unique_ptr<tun_device>> open_tun(const tun_options& options,
                                                               tun_sink& sink) = 0;
    /// Addresses as for open_udp().
@@ -141,6 +146,9 @@ class shard {
 
    /// [any] Runs fn on the shard. False when too many wait.
    virtual bool post(std::function<void()> fn) = 0;
+
+   /// What the self-test of the kernel's offloads found; what failed it is not used.
+   virtual base::offload_report offloads() const = 0;
 
    /// Whose code this shard is in; written on the shard only.
    call_mark& calls() { return calls_; }

@@ -114,8 +114,7 @@ base::result<void> kernel_tun::create() {
    };
    ifreq request{};
    std::memcpy(request.ifr_name, name.c_str(), name.size());
-   request.ifr_flags =
-         static_cast<short>(IFF_TUN | IFF_NO_PI | (options_.offload ? IFF_VNET_HDR : 0));
+   request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | (has_header() ? IFF_VNET_HDR : 0));
    if (ioctl(fd_, TUNSETIFF, &request) != 0) {
       const int error = errno;
       if (error == EPERM)
@@ -127,11 +126,14 @@ base::result<void> kernel_tun::create() {
                base::fail(base::errc::exists, what + ": the name is taken; choose another one"));
       return give_up(base::fail_errno(base::errc_of_errno(error), what, error));
    }
-   tcp_ = udp_ = false;
-   if (options_.offload) {
-      constexpr unsigned tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-      tcp_ = ioctl(fd_, TUNSETOFFLOAD, tso) == 0;
-      udp_ = tcp_ && ioctl(fd_, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0;
+   offloads_ = base::offload_set::none();
+   unsigned wanted = 0;
+   for (const auto& [which, bits] : {std::pair{base::offload::tso, TUN_F_TSO4 | TUN_F_TSO6},
+                                     {base::offload::uso, TUN_F_USO4 | TUN_F_USO6}}) {
+      if (!options_.offload.has(which)) continue;
+      if (ioctl(fd_, TUNSETOFFLOAD, wanted | TUN_F_CSUM | bits) != 0) continue;
+      wanted |= TUN_F_CSUM | bits;
+      offloads_ = offloads_.with(which);
    }
    const auto link = netlink_->link(name);
    if (!link) return give_up(link.error());

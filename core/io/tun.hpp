@@ -47,9 +47,7 @@ class kernel_tun final : public tun_device,
    uint64_t rx_dropped() const override { return stats_.tx_dropped; }
 
    const tun_stats& stats() const { return stats_; }
-   /// Does the device split and join TCP, and UDP too (Linux 6.2)?
-   bool offloads_tcp() const { return tcp_; }
-   bool offloads_udp() const { return udp_; }
+   base::offload_set offloads() const override;
    uint32_t index() const { return index_; }
 
  private:
@@ -66,6 +64,13 @@ class kernel_tun final : public tun_device,
    void on_link_changed() override;
    void on_timer(uint64_t timer, uint64_t tag) override;
    void check();
+   /// Does a virtio header precede each packet?
+   bool has_header() const {
+      return options_.offload.has(base::offload::tso) || options_.offload.has(base::offload::uso);
+   }
+
+   // Superpackets refused in a row before joining is given up: some kernels have broken receivers.
+   static constexpr uint32_t refused_max = 8;
    void tell_link(bool up);
 
    reactor& loop_;
@@ -77,8 +82,7 @@ class kernel_tun final : public tun_device,
    std::unique_ptr<netlink_socket> netlink_;
    int fd_ = -1;
    uint32_t index_ = 0;
-   bool tcp_ = false;
-   bool udp_ = false;
+   base::offload_set offloads_ = base::offload_set::none(); // what the device does for us
    bool up_ = false;
    uint32_t joined_refused_ = 0; // superpackets refused in a row
    uint64_t repair_timer_ = 0;

@@ -19,12 +19,14 @@ constexpr uint32_t packets_turn =
       512; // segments; a superpacket of tiny segments goes on in the next turn
 constexpr uint32_t batch_enough =
       64; // then hand over before the next read, so that a superpacket is not torn between batches
-constexpr uint32_t refused_max =
-      8; // superpackets in a row, before joining is given up: some kernels have broken receivers
 constexpr size_t packet_offset =
       16; // of the packet in the read buffer; the virtio header lies right before it
 
 } // namespace
+
+base::offload_set kernel_tun::offloads() const {
+   return joined_refused_ < refused_max ? offloads_ : base::offload_set::none();
+}
 
 bool kernel_tun::deliver() {
    const uint32_t n = std::exchange(batched_, 0);
@@ -71,7 +73,7 @@ void kernel_tun::on_ready(int, uint32_t events) {
 
 /// Reads the next packet into the splitter; false when there is none.
 bool kernel_tun::read_one() {
-   const size_t header_bytes = options_.offload ? sizeof(virtio_header) : 0;
+   const size_t header_bytes = has_header() ? sizeof(virtio_header) : 0;
    uint8_t* const packet = read_buffer_.get() + packet_offset;
    const ssize_t got = ::read(fd_, packet - header_bytes, header_bytes + 0xffff);
    if (got < 0) return errno == EINTR;
@@ -101,15 +103,16 @@ void kernel_tun::write(std::span<wrn_pkt> packets) {
 }
 
 void kernel_tun::write_batch(std::span<wrn_pkt> packets) {
-   if (!options_.offload) {
+   if (!has_header()) {
       for (const wrn_pkt& p : packets) {
          stats_.writes++;
          if (::write(fd_, p.buf + p.off, p.len) < 0) stats_.tx_dropped++;
       }
       return;
    }
-   const bool join = joined_refused_ < refused_max;
-   const uint32_t count = coalescer_.join(packets, {.tcp = join && tcp_, .udp = join && udp_});
+   const base::offload_set join = offloads();
+   const uint32_t count = coalescer_.join(
+         packets, {.tcp = join.has(base::offload::tso), .udp = join.has(base::offload::uso)});
    iovec pieces[coalescer::pieces_max];
    for (uint32_t w = 0; w < count; w++) {
       const uint32_t n = coalescer_.pieces(w, pieces);

@@ -25,8 +25,7 @@ namespace warren::io {
 enum class pmtu_mode : uint8_t { fragment, probe };
 
 struct udp_options {
-   bool gso = true; // UDP_SEGMENT, if the kernel has it
-   bool gro = true; // UDP_GRO
+   base::offload_set offload{}; // gso and gro, if the kernel has them
    pmtu_mode pmtu = pmtu_mode::fragment;
    uint32_t rx_buffer = 4u << 20; // bytes asked of the kernel; with less privilege it gives less
    uint32_t tx_buffer = 2u << 20;
@@ -83,8 +82,7 @@ class kernel_udp final : public udp_socket, private ready_sink {
    uint64_t tx_dropped() const override { return stats_.tx_no_room; }
    uint64_t rx_dropped() const override { return stats_.rx_no_memory + stats_.rx_kernel; }
    const udp_stats& stats() const { return stats_; }
-   bool gso() const;
-   bool gro() const;
+   base::offload_set offloads() const override;
 
  private:
    struct channel { // one socket

@@ -165,18 +165,19 @@ void kernel_udp::set_options(channel& c) {
    }
    int value = 0;
    socklen_t size = sizeof value;
-   c.gso = options_.gso && getsockopt(c.fd, IPPROTO_UDP, UDP_SEGMENT, &value, &size) == 0;
-   c.gro = options_.gro && set_int(c.fd, IPPROTO_UDP, UDP_GRO, 1);
+   c.gso = options_.offload.has(base::offload::gso) &&
+           getsockopt(c.fd, IPPROTO_UDP, UDP_SEGMENT, &value, &size) == 0;
+   c.gro = options_.offload.has(base::offload::gro) && set_int(c.fd, IPPROTO_UDP, UDP_GRO, 1);
 }
 
-bool kernel_udp::gso() const {
-   return std::any_of(std::begin(channels_), std::end(channels_),
-                      [](const channel& c) { return c.fd >= 0 && c.gso; });
-}
-
-bool kernel_udp::gro() const {
-   return std::any_of(std::begin(channels_), std::end(channels_),
-                      [](const channel& c) { return c.fd >= 0 && c.gro; });
+base::offload_set kernel_udp::offloads() const {
+   base::offload_set used = base::offload_set::none();
+   for (const channel& c : channels_) {
+      if (c.fd < 0) continue;
+      if (c.gso) used = used.with(base::offload::gso);
+      if (c.gro) used = used.with(base::offload::gro);
+   }
+   return used;
 }
 
 } // namespace warren::io

@@ -141,8 +141,8 @@ class network final : public plugin::host_port,
    void stop_transport(transport& t, std::vector<std::unique_ptr<plugin::instance>>& retired);
 
    // network_sockets.cpp: what transports live on
-   base::result<std::shared_ptr<bound_socket>> open_sockets(const config::plugin_use& use,
-                                                            const transport& t, bool offload);
+   base::result<std::shared_ptr<bound_socket>>
+   open_sockets(const config::plugin_use& use, const transport& t, base::offload_set offload);
    void tell_sockets(transport& t);
    bool is_own_stream(const peer& p, const route::ip_view& ip) const;
 

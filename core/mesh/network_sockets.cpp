@@ -13,8 +13,9 @@ constexpr uint8_t protocol_tcp = 6;
 } // namespace
 
 /// A transport with both kinds gets them on one port number.
-base::result<std::shared_ptr<bound_socket>>
-network::open_sockets(const config::plugin_use& use, const transport& t, bool offload) {
+base::result<std::shared_ptr<bound_socket>> network::open_sockets(const config::plugin_use& use,
+                                                                  const transport& t,
+                                                                  base::offload_set offload) {
    wrn_addr any{};
    any.family = WRN_AF_INET6; // "::" means both families
    for (int tries = 1;; tries++) {

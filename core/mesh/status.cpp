@@ -34,6 +34,14 @@ drop_counts named(const drop_counters& counters) {
    return out;
 }
 
+std::string_view offload_state(bool used, bool wanted, base::offload_verdict verdict) {
+   using base::offload_verdict;
+   if (used) return verdict == offload_verdict::untested ? "untested" : "on";
+   if (!wanted) return "off";
+   if (verdict == offload_verdict::broken) return "broken";
+   return verdict == offload_verdict::unsupported ? "unsupported" : "refused";
+}
+
 network_status network::status() const {
    network_status s;
    s.name = name_;
@@ -44,7 +52,14 @@ network_status network::status() const {
    s.id = identity_->signing.id;
    s.tunnel_key = identity_->tunnel.public_key;
    s.mtu = tun_ ? tun_->mtu() : settings_.mtu;
-   s.offload = settings_.offload;
+   base::offload_set used = tun_ ? tun_->offloads() : base::offload_set::none();
+   for (const auto& t : transports_)
+      if (t->bound && t->bound->socket) used = used | t->bound->socket->offloads();
+   for (size_t i = 0; i < base::offload_count; i++) {
+      const auto which = static_cast<base::offload>(i);
+      s.offloads[i] =
+            offload_state(used.has(which), settings_.offload.has(which), shard_.offloads()[i]);
+   }
    s.relay = settings_.relay;
    s.addresses = settings_.addresses;
    s.since_wall_ns = static_cast<uint64_t>(since_wall_ns_);

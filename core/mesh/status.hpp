@@ -4,6 +4,7 @@
 #include "core/config/model.hpp"
 #include "core/plugin/instance.hpp"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -22,6 +23,11 @@ std::string_view to_string(peer_state s);
 
 using drop_counts =
       std::vector<std::pair<std::string, uint64_t>>; // reason, packets; zeros left out
+
+/// "on"; "untested", which is on but the self-test could not run; or why it is not used: "off" by
+/// configuration, "unsupported" by the kernel, "broken" by the self-test, "refused" by the kernel
+/// since then.
+std::string_view offload_state(bool used, bool wanted, base::offload_verdict verdict);
 
 struct peer_status {
    std::string name;
@@ -59,7 +65,7 @@ struct network_status {
    crypto::bytes32 id{}, tunnel_key{};
    uint32_t mtu = 0;
    bool up = false;
-   bool offload = false;
+   std::array<std::string_view, base::offload_count> offloads{}; // see offload_state()
    std::vector<wrn_addr> addresses;
    std::vector<instance_status> instances;
    std::vector<peer_status> peers;

@@ -269,6 +269,28 @@ def source_address_that_goes_away_is_replaced(lab):
     expect_equal(b.show(a, "endpoint"), f"{a.outer}:51820", "stock follows")
 
 
+def traffic_passes_without_offloads_and_status_says_what_is_used(lab):
+    a, b = two(lab)
+    used = a.net()["offloads"]
+    expect_equal(set(used), {"tso", "uso", "gso", "gro"}, "offloads that status names")
+    expect(all(state in ("on", "unsupported", "untested") for state in used.values()), f"a healthy kernel's offloads: {used}")
+    for wanted in ([], ["tso"], ["gso", "gro"]):
+        for node in (a, b):
+            node.network["offload"] = wanted
+            node.reload()
+        # Sockets keep what they were opened with until the daemon starts again.
+        for node in (a, b):
+            node.down()
+            node.up()
+        now = a.net()["offloads"]
+        for name, state in now.items():
+            expect_equal(state, used[name] if name in wanted else "off", f"{name} with offload = {wanted}")
+        end = iperf(a, b, b.address, seconds=1)
+        expect(end["sum_received"]["bits_per_second"] > 1e6, f"TCP with offload = {wanted}: {end['sum_received']}")
+    text = a.run(a.binary, "--config", a.config, "--socket", a.socket, "status")
+    expect("not tso (off)" in text, f"status says what is off:\n{text}")
+
+
 if __name__ == "__main__":
     main(ping_floods_tcp_and_udp_pass_in_both_families_and_directions, peers_that_know_only_node_ids_reach_each_other,
          edges_of_the_mtu_and_of_padding_pass, outer_packet_never_exceeds_what_the_inner_mtu_allows,
@@ -277,4 +299,4 @@ if __name__ == "__main__":
                  seven_low_order_keys_are_silent,
          key_swapped_while_running_makes_a_session_at_once, traffic_through_a_nat_with_short_memory_survives_by_keepalive,
          endpoint_inside_the_tunnel_does_not_loop, answers_leave_from_the_address_that_was_called,
-                 source_address_that_goes_away_is_replaced)
+                 source_address_that_goes_away_is_replaced, traffic_passes_without_offloads_and_status_says_what_is_used)

@@ -31,6 +31,7 @@ class fake_udp final : public io::udp_socket {
    }
    ~fake_udp() override { std::erase(owner_.sockets_, this); }
 
+   base::offload_set offloads() const override { return {}; }
    uint32_t room() override {
       if (owner_.options_.tx_room == 0) return WRN_BATCH_MAX * 8;
       refill();
@@ -249,8 +250,8 @@ void fake_shard::remove_turn_sink(io::turn_sink& sink) {
                 static_cast<io::turn_sink*>(nullptr));
 }
 
-base::result<std::unique_ptr<io::udp_socket>> fake_shard::open_udp(const wrn_addr& bind,
-                                                                   io::udp_sink& sink, bool) {
+base::result<std::unique_ptr<io::udp_socket>>
+fake_shard::open_udp(const wrn_addr& bind, io::udp_sink& sink, base::offload_set) {
    wrn_addr local = bind;
    if (bind.family != WRN_AF_INET && bind.family != WRN_AF_INET6)
       return base::fail(base::errc::invalid, "cannot listen: no address family given");

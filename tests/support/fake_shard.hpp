@@ -40,6 +40,7 @@ class fake_tun final : public io::tun_device {
    void write(std::span<wrn_pkt> packets) override;
    const std::string& name() const override { return options_.name; }
    uint32_t mtu() const override { return options_.mtu; }
+   base::offload_set offloads() const override { return options_.offload; }
    base::result<void> configure(const std::vector<wrn_addr>& addresses,
                                 const std::vector<wrn_addr>& routes, uint32_t mtu) override;
    uint64_t rx_dropped() const override { return rx_dropped_; }
@@ -91,12 +92,13 @@ class fake_shard final : public io::shard {
    uint64_t stopwatch() override { return stopwatch_ += 100'000; } // every measurement is alike
    void random(void* buf, size_t len) override { random_.fill(buf, len); }
    io::packet_pool& pool() override { return pool_; }
+   base::offload_report offloads() const override { return {}; } // all work
    uint64_t timer_set(uint64_t timer, uint64_t at, io::timer_sink& sink, uint64_t tag) override;
    void timer_cancel(uint64_t timer) override { timers_.cancel(timer); }
    void add_turn_sink(io::turn_sink& sink) override;
    void remove_turn_sink(io::turn_sink& sink) override;
    base::result<std::unique_ptr<io::udp_socket>> open_udp(const wrn_addr& bind, io::udp_sink& sink,
-                                                          bool offload = true) override;
+                                                          base::offload_set offload = {}) override;
    base::result<std::unique_ptr<io::tun_device>> open_tun(const io::tun_options& options,
                                                           io::tun_sink& sink) override;
    base::result<std::unique_ptr<io::tcp_listener>> listen_tcp(const wrn_addr& bind,

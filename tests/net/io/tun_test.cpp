@@ -44,7 +44,7 @@ struct reflector : tun_sink {
    std::vector<bool> links;
 };
 
-tun_options standard_options(bool offload = true) {
+tun_options standard_options(base::offload_set offload = {}) {
    tun_options o;
    o.name = "wtest0";
    o.mtu = 1420;
@@ -205,7 +205,7 @@ bytes through_tcp(event_loop& loop, const char* listen_at, const char* connect_t
 
 TEST_F(net_tun, carries_tcp_of_both_families_in_superpackets) {
    kernel_tun& t = open();
-   ASSERT_TRUE(t.offloads_tcp());
+   ASSERT_TRUE(t.offloads().has(base::offload::tso));
    const bytes data = random_payload(1, 8 << 20);
    EXPECT_TRUE(through_tcp(*loop, "10.9.0.1:5000", "10.9.0.2:5000", data) == data);
    EXPECT_TRUE(through_tcp(*loop, "[fd09::1]:5000", "[fd09::2]:5000", data) == data);
@@ -219,7 +219,7 @@ TEST_F(net_tun, carries_tcp_of_both_families_in_superpackets) {
 }
 
 TEST_F(net_tun, carries_tcp_without_offload) {
-   kernel_tun& t = open(standard_options(false));
+   kernel_tun& t = open(standard_options(base::offload_set::none()));
    const bytes data = random_payload(2, 1 << 20);
    EXPECT_TRUE(through_tcp(*loop, "10.9.0.1:5000", "10.9.0.2:5000", data) == data);
    EXPECT_EQ(sink.wrong_checksums, 0u);
@@ -267,7 +267,7 @@ TEST_F(net_tun, carries_udp_of_a_segmenting_sender) {
    EXPECT_EQ(sink.wrong_checksums, 0u);
    EXPECT_EQ(t.stats().tx_dropped + t.stats().rx_refused + t.stats().rx_no_memory, 0u);
    EXPECT_EQ(t.stats().undone, 0u);
-   if (t.offloads_udp()) {
+   if (t.offloads().has(base::offload::uso)) {
       EXPECT_LT(t.stats().reads * 3, t.stats().rx_packets);
       EXPECT_LT(t.stats().writes * 3, t.stats().tx_packets);
    }

@@ -86,8 +86,8 @@ TEST(net_udp, delivers_runs_byte_for_byte_with_every_combination_of_gso_and_gro)
             auto loop = make_loop();
             collector a(*loop), b(*loop);
             udp_options options;
-            options.gso = gso;
-            options.gro = gro;
+            options.offload =
+                  options.offload.with(base::offload::gso, gso).with(base::offload::gro, gro);
             auto sender = open_udp(*loop, a, "[::]:0", options);
             auto receiver = open_udp(*loop, b, "[::]:0", options);
             const auto expected = mixed_datagrams(1500); // runs far beyond 64 segments and 64 KiB
@@ -154,7 +154,7 @@ TEST(net_udp, sends_without_a_source_address_that_is_gone) {
       send_all(*loop, *server, to, run, 0, b.local);
       ASSERT_TRUE(run_until(*loop, [&] { return a.got.size() == 10; })) << host << a.got.size();
       EXPECT_EQ(static_cast<kernel_udp&>(*server).stats().sources_cleared, 1u);
-      EXPECT_TRUE(static_cast<kernel_udp&>(*server).gso());
+      EXPECT_TRUE(server->offloads().has(base::offload::gso));
    }
 }
 
@@ -201,7 +201,7 @@ TEST(net_udp, survives_refused_and_unreachable_destinations_and_sends_the_rest) 
    EXPECT_EQ(b.got.size(), 200u);
    const auto& stats = static_cast<kernel_udp&>(*sender).stats();
    EXPECT_EQ(stats.tx_errors, 400u);
-   EXPECT_TRUE(static_cast<kernel_udp&>(*sender).gso());
+   EXPECT_TRUE(sender->offloads().has(base::offload::gso));
    EXPECT_EQ(loop->pool().slots_in_use(), 0u);
 }
 
@@ -250,7 +250,7 @@ TEST(net_udp, queues_within_bounds_when_the_kernel_is_full_and_tells_when_there_
    collector a(*loop);
    udp_options tight;
    tight.tx_buffer = 32 << 10;
-   tight.gso = false;
+   tight.offload = base::offload_set::none().with(base::offload::gro);
    auto sender = open_udp(*loop, a, "[::]:0", tight);
    const wrn_addr to = endpoint("10.66.0.2:7");
    std::vector<bytes> expected, got;
@@ -286,7 +286,7 @@ TEST(net_udp, keeps_the_order_of_what_waits_when_there_is_room_for_a_part_only) 
    collector a(*loop);
    udp_options tight;
    tight.tx_buffer = 16 << 10;
-   tight.gso = false;
+   tight.offload = base::offload_set::none().with(base::offload::gro);
    auto sender = open_udp(*loop, a, "[::]:0", tight);
    // The first neighbour's datagrams fill the socket; those of the second wait behind them and fill
    // it again when it is their turn.

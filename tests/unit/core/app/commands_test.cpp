@@ -11,7 +11,7 @@ using base::fail;
 
 const char* const network =
       R"({"schema":"warren.network/1","name":"acme","node_name":"laptop","id":"key_A","tunnel_key":"T=","interface":"acme0","mtu":1420,"up":true,
-  "offload":true,"since":"2026-01-02T03:04:05.000Z","addresses":["10.0.0.1/24","fd20::1/64"],
+  "offloads":{"tso":"on","uso":"unsupported","gso":"on","gro":"untested"},"since":"2026-01-02T03:04:05.000Z","addresses":["10.0.0.1/24","fd20::1/64"],
   "instances":[{"plugin":"wireguard","kind":"transport","state":"active","plaintext":false,"listen":"[::]:51820"},{"plugin":"static","kind":"discovery","state":"active","plaintext":false,"listen":null}],
   "peers":[
     {"name":"nas","id":"key_6ASf5EcmmEHTgDJ4X4ZT5vT6","tunnel_key":"K=","addresses":["10.0.0.2","fd20::2"],"state":"up","path":"direct","transport":"wireguard","endpoint":"192.0.2.1:51820","latest_handshake_unix_ms":0,"rtt_us":1234,"rx_bytes":2048,"tx_bytes":10,"last_error":null},
@@ -25,6 +25,7 @@ TEST_F(commands, status_is_a_summary) {
                   "node       laptop  key_A\n"
                   "tunnel key T=\n"
                   "interface  acme0, MTU 1420\n"
+                  "offloads   tso, gso, gro (untested); not uso (unsupported)\n"
                   "addresses  10.0.0.1/24, fd20::1/64\n"
                   "transport  wireguard on [::]:51820, active\n"
                   "discovery  static, active\n"

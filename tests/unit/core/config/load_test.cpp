@@ -123,7 +123,9 @@ TEST_F(load, wrong_types_and_ranges_say_what_was_expected) {
    expect_error("[network]\nmtu = \"big\"\n", ":2:7",
                 "'mtu' in [network] is a string; expected an integer from 1280 to 65455");
    expect_error("[network]\nmtu = 1279\n", ":2:7", "is 1279; expected an integer from 1280");
-   expect_error("[network]\noffload = 1\n", ":2:11", "expected true or false");
+   expect_error("[network]\noffload = true\n", ":2:11", "expected an array of strings");
+   expect_error("[network]\noffload = [\"tso\", \"lro\"]\n", ":2:19", "expected \"tso\", \"uso\"");
+   expect_error("[network]\nallow_plaintext = 1\n", ":2:19", "expected true or false");
    expect_error("network = 5\n", ":1:11", "expected a table, written [network]");
    expect_error("peer = {}\n", ":1:8", "each written [[peer]]");
    expect_error("[[peer]]\nname=\"a\"\nkeepalive = 25\n", ":3:13",

@@ -119,7 +119,7 @@ TEST(attack, device_replaced_in_a_change_that_fails_later_is_still_there) {
    auto &a = world.add_node(), &b = world.add_node();
    world.connect_all();
    const auto before = a.settings;
-   a.settings.offload = !a.settings.offload;
+   a.settings.offload = base::offload_set::none();
    config::plugin_use second = a.settings.transports.front();
    second.values.entries["x"] = {true, {}};
    second.listen = *base::parse_endpoint("198.51.100.9:51820"); // not ours
