@@ -76,8 +76,11 @@ void kernel_tun::close_device() {
    monitor_.remove(*this);
    splitter_ = splitter();
    if (fd_ < 0) return;
-   loop_.unwatch(fd_);
-   ::close(fd_);
+   for (const queue& q : queues_) {
+      loop_.unwatch(q.fd);
+      ::close(q.fd);
+   }
+   queues_.clear();
    fd_ = -1;
    index_ = 0;
 }
@@ -114,7 +117,8 @@ base::result<void> kernel_tun::create() {
    };
    ifreq request{};
    std::memcpy(request.ifr_name, name.c_str(), name.size());
-   request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | (has_header() ? IFF_VNET_HDR : 0));
+   request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE |
+                                          (has_header() ? IFF_VNET_HDR : 0));
    if (ioctl(fd_, TUNSETIFF, &request) != 0) {
       const int error = errno;
       if (error == EPERM)
@@ -139,8 +143,27 @@ base::result<void> kernel_tun::create() {
    if (!link) return give_up(link.error());
    index_ = link->index;
    if (auto watched = loop_.watch(fd_, EPOLLIN, *this); !watched) return give_up(watched.error());
+   queues_.push_back({fd_});
+   write_queue_ = 0;
+   while (queues_.size() < queues_wanted && add_queue(request.ifr_flags)) {
+   }
    monitor_.add(index_, *this);
    return {};
+}
+
+/// One more queue of the same device; false when the kernel gives none, which is no harm.
+bool kernel_tun::add_queue(short flags) {
+   const int fd = ::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+   if (fd < 0) return false;
+   ifreq request{};
+   std::memcpy(request.ifr_name, options_.name.c_str(), options_.name.size());
+   request.ifr_flags = flags;
+   if (ioctl(fd, TUNSETIFF, &request) == 0 && loop_.watch(fd, EPOLLIN, *this)) {
+      queues_.push_back({fd});
+      return true;
+   }
+   ::close(fd);
+   return false;
 }
 
 base::result<void> kernel_tun::apply() {

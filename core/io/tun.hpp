@@ -28,6 +28,7 @@ struct tun_stats {
    uint64_t tx_dropped = 0; // the kernel did not take them
    uint64_t undone = 0;     // superpackets it refused, written again one by one
    uint64_t repairs = 0;
+   uint64_t moves = 0; // of the queue in which answers are written
 };
 
 class kernel_tun final : public tun_device,
@@ -52,13 +53,23 @@ class kernel_tun final : public tun_device,
 
  private:
    kernel_tun(reactor& loop, network_monitor& monitor, const tun_options& options, tun_sink& sink);
+   // The kernel spreads flows over the queues by their hash, so that one flow that overflows its
+   // queue leaves the others alone.
+   static constexpr size_t queues_wanted = 8;
+   struct queue {
+      int fd;
+      uint32_t full_turns = 0; // in a row that ended with packets left
+   };
+
    base::result<void> create();
    void close_device();
    base::result<void> apply();
 
    void on_ready(int fd, uint32_t events) override;
-   bool read_one();
+   bool read_one(int fd);
    bool deliver();
+   bool add_queue(short flags);
+   void note_load(int fd, bool full);
    void write_batch(std::span<wrn_pkt> packets);
    void write_singly(uint32_t w, std::span<wrn_pkt> packets);
    void on_link_changed() override;
@@ -80,7 +91,10 @@ class kernel_tun final : public tun_device,
    tun_options options_;
    tun_sink& sink_;
    std::unique_ptr<netlink_socket> netlink_;
-   int fd_ = -1;
+   int fd_ = -1; // of the first queue; -1: there is no device
+   std::vector<queue> queues_;
+   uint32_t write_queue_ = 0;
+   uint64_t next_move_ = 0; // not before
    uint32_t index_ = 0;
    base::offload_set offloads_ = base::offload_set::none(); // what the device does for us
    bool up_ = false;

@@ -14,7 +14,9 @@ namespace warren::io {
 
 namespace {
 
-constexpr uint32_t reads_turn = 128; // single packets
+constexpr uint32_t reads_turn = 128;    // single packets
+constexpr uint32_t full_turns_max = 16; // in a row, before answers are written elsewhere
+constexpr uint64_t move_interval_ns = 1'000'000'000;
 constexpr uint32_t packets_turn =
       512; // segments; a superpacket of tiny segments goes on in the next turn
 constexpr uint32_t batch_enough =
@@ -43,12 +45,12 @@ bool kernel_tun::deliver() {
    return true;
 }
 
-void kernel_tun::on_ready(int, uint32_t events) {
+void kernel_tun::on_ready(int fd, uint32_t events) {
    const uint64_t end = stats_.rx_packets + packets_turn;
    for (uint32_t reads = 0;;) {
       while (!splitter_.done()) {
          if (stats_.rx_packets + batched_ >= end) {
-            loop_.want_turn(fd_); // no read may be due, so that epoll would not tell
+            loop_.want_turn(fd); // no read may be due, so that epoll would not tell
             deliver();
             return;
          }
@@ -64,18 +66,40 @@ void kernel_tun::on_ready(int, uint32_t events) {
          if (!deliver()) return;
       }
       if (batched_ >= batch_enough && !deliver()) return;
-      if (reads++ == reads_turn || stats_.rx_packets + batched_ >= end || fd_ < 0) break;
-      if (!read_one()) break;
+      if (stats_.rx_packets + batched_ >= end || fd_ < 0) break;
+      const bool full = reads++ == reads_turn;
+      if (full || !read_one(fd)) {
+         note_load(fd, full);
+         break;
+      }
    }
    if (!deliver()) return;
    if ((events & (EPOLLERR | EPOLLHUP)) != 0) check(); // the interface was deleted
 }
 
+/// A queue that is never empty loses packets in the kernel, of all flows that are in it. Those that
+/// get answers move to the queue in which the answers are written, so these go to one that keeps
+/// up. Seldom, because a flow that moves may be reordered once.
+void kernel_tun::note_load(int fd, bool full) {
+   const auto q = std::find_if(queues_.begin(), queues_.end(),
+                               [&](const queue& each) { return each.fd == fd; });
+   if (q == queues_.end()) return;
+   q->full_turns = full ? q->full_turns + 1 : 0;
+   const bool crowded = queues_[write_queue_].full_turns >= full_turns_max;
+   if (!full || !crowded || shard_.now() < next_move_) return;
+   const auto calm = std::find_if(queues_.begin(), queues_.end(),
+                                  [](const queue& each) { return each.full_turns == 0; });
+   if (calm == queues_.end()) return;
+   write_queue_ = static_cast<uint32_t>(calm - queues_.begin());
+   next_move_ = shard_.now() + move_interval_ns;
+   stats_.moves++;
+}
+
 /// Reads the next packet into the splitter; false when there is none.
-bool kernel_tun::read_one() {
+bool kernel_tun::read_one(int fd) {
    const size_t header_bytes = has_header() ? sizeof(virtio_header) : 0;
    uint8_t* const packet = read_buffer_.get() + packet_offset;
-   const ssize_t got = ::read(fd_, packet - header_bytes, header_bytes + 0xffff);
+   const ssize_t got = ::read(fd, packet - header_bytes, header_bytes + 0xffff);
    if (got < 0) return errno == EINTR;
    stats_.reads++;
    virtio_header header;
@@ -103,10 +127,11 @@ void kernel_tun::write(std::span<wrn_pkt> packets) {
 }
 
 void kernel_tun::write_batch(std::span<wrn_pkt> packets) {
+   const int write_fd = queues_[write_queue_].fd;
    if (!has_header()) {
       for (const wrn_pkt& p : packets) {
          stats_.writes++;
-         if (::write(fd_, p.buf + p.off, p.len) < 0) stats_.tx_dropped++;
+         if (::write(write_fd, p.buf + p.off, p.len) < 0) stats_.tx_dropped++;
       }
       return;
    }
@@ -118,7 +143,7 @@ void kernel_tun::write_batch(std::span<wrn_pkt> packets) {
       const uint32_t n = coalescer_.pieces(w, pieces);
       stats_.writes++;
       const bool joined = coalescer_.packets_of(w) > 1;
-      if (::writev(fd_, pieces, static_cast<int>(n)) >= 0) {
+      if (::writev(write_fd, pieces, static_cast<int>(n)) >= 0) {
          if (joined) joined_refused_ = 0;
       } else if (joined && errno != EAGAIN && errno != EIO && errno != EBADFD) {
          stats_.undone++;
@@ -136,7 +161,7 @@ void kernel_tun::write_singly(uint32_t w, std::span<wrn_pkt> packets) {
    for (uint32_t i = coalescer_.first(w); i != coalescer::none; i = coalescer_.next(i)) {
       iovec pieces[2] = {{&none, sizeof none}, {packets[i].buf + packets[i].off, packets[i].len}};
       stats_.writes++;
-      if (::writev(fd_, pieces, 2) < 0) stats_.tx_dropped++;
+      if (::writev(queues_[write_queue_].fd, pieces, 2) < 0) stats_.tx_dropped++;
    }
 }
 
