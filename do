@@ -21,7 +21,9 @@ usage() {
   demo                 build, then run a small mesh in network namespaces: three Warren nodes and a stock WireGuard peer
   test [--long]        build and run all tests; those with network namespaces need root or sudo. --long: the slow ones too
   build [PRESET]       build/PRESET (default release; dev, asan, tsan): bin/warren and lib/warren/plugins/*.so
-  bench tunnel [...]   measure tunnels in one run; --json FILE, --rounds N, --only NAME,...
+  bench tunnel [...]   measure tunnels in one run; --pairs N, --json FILE, --csv FILE, --svg FILE, --only NAME,...
+  bench micro [...]    time per packet of the parts: splitting, joining, checksums, look-ups, sealing; arguments of Google Benchmark
+  bench count [...]    instructions per packet of the same, against tests/bench/baseline; --write renews it
   bench boundary       what the plugin boundary costs per packet
   fuzz [SECONDS]       every fuzz target for that long (default 60)
   abi                  write down the plugin ABI as the headers have it (sdk/abi), after a change that is meant
@@ -96,7 +98,7 @@ demo)
 test)
    build release
    cmake --build --preset release --target broken_modules -- ${JOBS:+-j"$JOBS"}
-   need "${net_packages[@]}" clang-14 # plugins outside of the tree are built with both compilers
+   need "${net_packages[@]}" clang-14 valgrind # plugins outside of the tree are built with both compilers; bench.instructions counts
    if [ "${1:-}" = --long ]; then
       need "${package_packages[@]}" debootstrap
       export WARREN_TEST_ROUNDS=200
@@ -117,17 +119,26 @@ build)
 bench)
    what=${1:-tunnel}
    [ $# -gt 0 ] && shift
-   build release
-   need "${net_packages[@]}"
    case "$what" in
-   tunnel) as_root python3 tests/bench/tunnel.py "$@" ;;
-   boundary)
-      need libbenchmark-dev
-      cmake --preset release -DWARREN_BENCH=ON >/dev/null
-      cmake --build build/release --target bench_boundary
-      build/release/bin/bench_boundary --benchmark_repetitions=5 --benchmark_report_aggregates_only=true "$@"
+   tunnel)
+      build release
+      need "${net_packages[@]}" linux-perf strace
+      as_root python3 tests/bench/tunnel.py "$@"
       ;;
-   *) say "there is no benchmark '$what'; there is: tunnel, boundary"; exit 2 ;;
+   micro | boundary)
+      need "${build_packages[@]}" libbenchmark-dev
+      cmake --preset release -DWARREN_BENCH=ON >/dev/null
+      cmake --build build/release --target "bench_$what" -- ${JOBS:+-j"$JOBS"}
+      [ "$what" = micro ] && set -- --benchmark_min_time=0.2 "$@" # many, and each is short
+      "build/release/bin/bench_$what" --benchmark_repetitions=5 --benchmark_report_aggregates_only=true "$@"
+      ;;
+   count)
+      need "${build_packages[@]}" valgrind python3
+      cmake --preset release >/dev/null
+      cmake --build build/release --target bench_count -- ${JOBS:+-j"$JOBS"}
+      python3 tests/bench/count.py build/release/bin/bench_count "$@"
+      ;;
+   *) say "there is no benchmark '$what'; there is: tunnel, micro, count, boundary"; exit 2 ;;
    esac
    ;;
 fuzz)
