@@ -59,17 +59,27 @@ template <class Emit> void sweep(std::span<const owned_prefix> sorted, Emit&& em
    close_until(nullptr);
 }
 
-template <class Address>
-size_t last_not_above(const std::vector<Address>& starts, const Address& key) noexcept {
-   // Branch-free: the compiler turns the choice into a conditional move.
-   const Address* base = starts.data();
-   size_t length = starts.size();
-   while (length > 1) {
-      const size_t half = length / 2;
-      base += base[half] <= key ? half : 0;
-      length -= half;
+// IPv4 keys are kept with their first bit flipped, so that comparing signed numbers, which SSE2
+// has, puts them into order.
+int32_t ordered(uint32_t address) { return static_cast<int32_t>(address ^ 0x80000000u); }
+
+size_t count_not_above(const std::array<int32_t, 16>& keys, int32_t key) noexcept {
+   using four = int32_t __attribute__((vector_size(16)));
+   four sum{};
+   for (size_t i = 0; i < keys.size(); i += 4) {
+      four part;
+      std::memcpy(&part, &keys[i], sizeof part);
+      sum -= part <= key; // a lane that holds is -1
    }
-   return static_cast<size_t>(base - starts.data());
+   return static_cast<size_t>(sum[0] + sum[1] + sum[2] + sum[3]);
+}
+
+template <class Address, size_t Width>
+size_t count_not_above(const std::array<Address, Width>& keys, const Address& key) noexcept {
+   size_t count = 0;
+   for (const Address& each : keys)
+      count += each <= key;
+   return count;
 }
 
 } // namespace
@@ -99,42 +109,85 @@ base::result<owner_table> owner_table::build(std::vector<owned_prefix> prefixes)
    const auto split = std::find_if(prefixes.begin(), prefixes.end(), [](const owned_prefix& p) {
       return p.prefix.family == WRN_AF_INET6;
    });
-   sweep(std::span(prefixes.begin(), split), [&](u128 at, uint64_t owner, bool replace) {
-      if (replace) {
-         table.v4_.owners.back() = owner;
-      } else {
-         table.v4_.starts.push_back(static_cast<uint32_t>(at));
-         table.v4_.owners.push_back(owner);
-      }
-   });
-   sweep(std::span(split, prefixes.end()), [&](u128 at, uint64_t owner, bool replace) {
-      if (replace) {
-         table.v6_.owners.back() = owner;
-      } else {
-         table.v6_.starts.push_back(at);
-         table.v6_.owners.push_back(owner);
-      }
-   });
+   const auto fill = [](std::span<const owned_prefix> sorted, auto& tree, auto key_of) {
+      std::vector<decltype(key_of(u128()))> starts;
+      std::vector<uint64_t> owners;
+      sweep(sorted, [&](u128 at, uint64_t owner, bool replace) {
+         if (replace) {
+            owners.back() = owner;
+         } else {
+            starts.push_back(key_of(at));
+            owners.push_back(owner);
+         }
+      });
+      tree.build(starts, owners, key_of(~u128()));
+   };
+   fill(std::span(prefixes.begin(), split), table.v4_,
+        [](u128 at) { return ordered(static_cast<uint32_t>(at)); });
+   fill(std::span(split, prefixes.end()), table.v6_, [](u128 at) { return at; });
    table.prefixes_ = std::move(prefixes);
    return table;
 }
 
+template <class Address, size_t Width>
+void owner_table::range_tree<Address, Width>::build(const std::vector<Address>& starts,
+                                                    const std::vector<uint64_t>& owners,
+                                                    const Address& last_address) {
+   // What fills a node up is not above the last address: a leaf then answers with its last owner
+   // again, and lookup() does not leave a level.
+   const auto part = [](const auto& all, size_t at, auto rest, auto& out) {
+      out.fill(rest);
+      std::copy_n(all.begin() + static_cast<long>(at), std::min(Width, all.size() - at),
+                  out.begin());
+   };
+   for (size_t i = 0; i < starts.size(); i += Width) {
+      part(starts, i, last_address, leaves.emplace_back().keys);
+      part(owners, i, owners.back(), leaves.back().owners);
+   }
+   // From the leaves up; then the levels are laid down from the root.
+   std::vector<std::vector<Address>> above{starts};
+   while (above.back().size() > Width) {
+      std::vector<Address> firsts;
+      for (size_t i = 0; i < above.back().size(); i += Width)
+         firsts.push_back(above.back()[i]);
+      above.push_back(std::move(firsts));
+   }
+   for (size_t level = above.size(); level-- > 1;) {
+      const auto first = static_cast<uint32_t>(nodes.size());
+      for (size_t i = 0; i < above[level].size(); i += Width)
+         part(above[level], i, last_address, nodes.emplace_back().keys);
+      levels.push_back({first, static_cast<uint32_t>(nodes.size() - 1)});
+   }
+}
+
+template <class Address, size_t Width>
+uint64_t owner_table::range_tree<Address, Width>::lookup(const Address& key) const noexcept {
+   if (leaves.empty()) return 0;
+   // The first key of a node on the way is never above the address.
+   size_t index = 0;
+   for (const row& l : levels)
+      index = index * Width +
+              count_not_above(nodes[std::min<size_t>(l.first + index, l.last)].keys, key) - 1;
+   const leaf& found = leaves[std::min(index, leaves.size() - 1)];
+   for (size_t i = 0; i < Width; i += 8) // while the keys' line comes
+      __builtin_prefetch(&found.owners[i]);
+   return found.owners[count_not_above(found.keys, key) - 1];
+}
+
 uint64_t owner_table::lookup4(const uint8_t* ip) const noexcept {
-   if (v4_.starts.empty()) return 0;
-   const uint32_t key = static_cast<uint32_t>(ip[0]) << 24 | static_cast<uint32_t>(ip[1]) << 16 |
-                        static_cast<uint32_t>(ip[2]) << 8 | ip[3];
-   return v4_.owners[last_not_above(v4_.starts, key)];
+   return v4_.lookup(ordered(static_cast<uint32_t>(ip[0]) << 24 |
+                             static_cast<uint32_t>(ip[1]) << 16 |
+                             static_cast<uint32_t>(ip[2]) << 8 | ip[3]));
 }
 
 uint64_t owner_table::lookup6(const uint8_t* ip) const noexcept {
-   if (v6_.starts.empty()) return 0;
    uint64_t high = 0, low = 0;
    for (int i = 0; i < 8; i++) {
       high = high << 8 | ip[i];
       low = low << 8 | ip[8 + i];
    }
    const address6 key = static_cast<address6>(high) << 64 | low;
-   return v6_.owners[last_not_above(v6_.starts, key)];
+   return v6_.lookup(key);
 }
 
 } // namespace warren::route

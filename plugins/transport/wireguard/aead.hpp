@@ -45,8 +45,8 @@ std::vector<std::unique_ptr<aead_backend>> aead_backends();
 // A fresh instance by name; null when it is unknown, not built in, or fails its vector.
 std::unique_ptr<aead_backend> find_aead(std::string_view name);
 
-// Seals batches of 1420-byte packets with each for about a millisecond and returns the fastest;
-// `now_ns` is a monotonic clock. Null only if no backend works at all.
+// Seals batches of 1420-byte packets with each in turn, a few milliseconds in all, and returns the
+// one with the fastest batch; `now_ns` is a monotonic clock. Null only if no backend works at all.
 std::unique_ptr<aead_backend> fastest_aead(const std::function<uint64_t()>& now_ns);
 
 } // namespace warren::wireguard

@@ -104,5 +104,34 @@ TEST(owner_table, random_tables_agree_with_a_naive_scan) {
    }
 }
 
+/// Every other address of the last ones of a family, so that no two join to one range: prefix i
+/// has the owner i + 1 and the address behind it nobody.
+TEST(owner_table, tables_of_every_size_around_full_nodes_answer_for_every_address) {
+   for (const uint8_t family : {WRN_AF_INET, WRN_AF_INET6})
+      for (const uint32_t count : {1u, 3u, 4u, 7u, 8u, 9u, 31u, 32u, 33u, 127u, 128u, 129u, 255u,
+                                   256u, 257u, 2047u, 2048u, 2049u, 10000u}) {
+         const auto nth = [&](uint32_t i) { // from the end
+            wrn_addr a{};
+            a.family = family;
+            const unsigned bytes = base::address_bits(a) / 8;
+            a.prefix_len = base::address_bits(a);
+            std::fill_n(a.ip, bytes, uint8_t{255});
+            a.ip[bytes - 2] = static_cast<uint8_t>(255 - (i >> 8));
+            a.ip[bytes - 1] = static_cast<uint8_t>(255 - i);
+            return a;
+         };
+         std::vector<owned_prefix> prefixes;
+         for (uint32_t i = 0; i < count; i++)
+            prefixes.push_back({nth(2 * i), i + 1});
+         const auto table = *owner_table::build(prefixes);
+         for (uint32_t i = 0; i < count; i++) {
+            ASSERT_EQ(table.lookup(family, nth(2 * i).ip), i + 1) << count;
+            ASSERT_EQ(table.lookup(family, nth(2 * i + 1).ip), 0u) << count << " behind " << i;
+         }
+         const uint8_t first[16] = {};
+         ASSERT_EQ(table.lookup(family, first), 0u);
+      }
+}
+
 } // namespace
 } // namespace warren::route
