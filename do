@@ -22,6 +22,7 @@ usage() {
   test [--long]        build and run all tests; those with network namespaces need root or sudo. --long: the slow ones too
   build [PRESET]       build/PRESET (default release; dev, asan, tsan): bin/warren and lib/warren/plugins/*.so
   bench tunnel [...]   measure tunnels in one run; --pairs N, --json FILE, --csv FILE, --svg FILE, --only NAME,...
+  bench scale [...]    what a thousand configured and a hundred connected peers cost; --peers N, --static N, --json FILE
   bench micro [...]    time per packet of the parts: splitting, joining, checksums, look-ups, sealing; arguments of Google Benchmark
   bench count [...]    instructions per packet of the same, against tests/bench/baseline; --write renews it
   bench boundary       what the plugin boundary costs per packet
@@ -125,6 +126,11 @@ bench)
       need "${net_packages[@]}" linux-perf strace
       as_root python3 tests/bench/tunnel.py "$@"
       ;;
+   scale)
+      build release
+      need "${net_packages[@]}"
+      as_root python3 tests/bench/scale.py "$@"
+      ;;
    micro | boundary)
       need "${build_packages[@]}" libbenchmark-dev
       cmake --preset release -DWARREN_BENCH=ON >/dev/null
@@ -138,7 +144,7 @@ bench)
       cmake --build build/release --target bench_count -- ${JOBS:+-j"$JOBS"}
       python3 tests/bench/count.py build/release/bin/bench_count "$@"
       ;;
-   *) say "there is no benchmark '$what'; there is: tunnel, micro, count, boundary"; exit 2 ;;
+   *) say "there is no benchmark '$what'; there is: tunnel, scale, micro, count, boundary"; exit 2 ;;
    esac
    ;;
 fuzz)

@@ -20,11 +20,14 @@ from lab import Lab  # noqa: E402
 from pairs import MAKERS, reference  # noqa: E402
 
 
-def run(wanted, rounds, seconds):
+def run(wanted, rounds, seconds, congestion):
     """name -> samples of the rounds; seal_open() of each round; how system calls were counted."""
     samples, seals, how = {name: [] for name in wanted}, [], None
     with Lab() as lab:
         pairs = {name: MAKERS[name](lab) for name in wanted}
+        for pair in pairs.values():
+            for host in (pair.a, pair.b):
+                host.run("sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion}")
         aead = [backend for pair in pairs.values() for backend in pair.aeads()]
         for number in range(rounds):
             seals.append(load.seal_open(aead))
@@ -40,6 +43,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./do bench tunnel", description=__doc__.split("\n")[0])
     parser.add_argument("--pairs", "--rounds", type=int, default=5, metavar="N", help="rounds, each with every tunnel in turn (5)")
     parser.add_argument("--seconds", type=float, default=4, help="of each load (4)")
+    parser.add_argument("--congestion", default="cubic", metavar="NAME", help="TCP's congestion control (cubic, as Debian has it)")
     parser.add_argument("--only", default=",".join(MAKERS), metavar="NAME,…", help=f"of {', '.join(MAKERS)}")
     parser.add_argument("--json", metavar="FILE", help="everything, with all samples")
     parser.add_argument("--csv", metavar="FILE", help="a line per tunnel and round")
@@ -48,11 +52,11 @@ def main():
     wanted = options.only.split(",")
     if unknown := [n for n in wanted if n not in MAKERS]:
         parser.error(f"there is no tunnel {', '.join(unknown)}")
-    samples, seals, how = run([n for n in MAKERS if n in wanted], max(1, options.pairs), options.seconds)
+    samples, seals, how = run([n for n in MAKERS if n in wanted], max(1, options.pairs), options.seconds, options.congestion)
     rows, ratios = figures.rows(samples), figures.ratios(samples)
     cpu = figures.cpu_ratio(samples, seals)
     result = {
-        "schema": "warren.bench.tunnel/2", "pairs": max(1, options.pairs), "seconds": options.seconds, "reference": reference(),
+        "schema": "warren.bench.tunnel/2", "pairs": max(1, options.pairs), "seconds": options.seconds, "congestion": options.congestion, "reference": reference(),
         "syscalls_by": how,
         "seal_open": {**seals[0], **{k: figures.median([s[k] for s in seals]) for k in ("seal_ns", "open_ns")}},
         "rows": rows, "ratios": ratios, "cpu_to_seal_open": cpu, "udp_most_possible": figures.most_possible(rows),

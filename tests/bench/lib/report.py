@@ -64,7 +64,8 @@ def print_doubts(result):
 def print_all(result):
     r = result
     reference, s = r["reference"], r["seal_open"]
-    print(f"medians of {r['pairs']} rounds of {r['seconds']:g} s, ratios per round; system calls by {r['syscalls_by'] or 'nobody'}")
+    print(f"medians of {r['pairs']} rounds of {r['seconds']:g} s, TCP with {r['congestion']}, ratios per round;"
+          f" system calls by {r['syscalls_by'] or 'nobody'}")
     print(f"wireguard-go: {reference['path']}, {reference['version']}, sha256 {reference['sha256']}…\n")
     print_rows(r["rows"])
     print(f"\nseal + open of {s['bytes']} bytes alone, as the daemons do, {s['seal_by']}, {s['open_by']}:"

@@ -2,6 +2,8 @@
 // ways that a routing plugin publishes; and go back to the direct path when there is one. Method:
 // whole nodes with the wireguard transport and the routing template over the fake network.
 #include "core/base/address.hpp"
+#include "core/crypto/digest.hpp"
+#include "core/mesh/frame.hpp"
 #include "tests/support/mesh_world.hpp"
 
 #include <cstring>
@@ -93,13 +95,42 @@ TEST_F(overlay, who_does_not_relay_passes_nothing_on) {
    EXPECT_TRUE(a.network->status().ways.empty());
 }
 
+/// Neighbours talk in plaintext, so that the wire shows what a relay gets; the ends' own link is
+/// WireGuard's, nested.
 TEST_F(overlay, a_relay_sees_only_what_is_sealed_for_the_end) {
    mesh_node &a = add(false), &b = add(true), &c = add(false);
+   for (mesh_node* n : {&a, &b, &c}) {
+      config::plugin_use plain = n->settings.transports.front();
+      plain.plugin = "plain";
+      plain.values = {};
+      plain.listen = *base::parse_endpoint("[::]:51821");
+      n->settings.transports.push_back(plain);
+   }
    line({&a, &b, &c});
-   ASSERT_TRUE(reach(a, c, 0xfeedbeef));
-   // Nothing addressed to others ever came out of the relay's own device.
-   EXPECT_EQ(b.received(0xfeedbeef), 0u);
-   EXPECT_EQ(b.drops("wrong_source"), 0u);
+   for (mesh_node* n : {&a, &b, &c}) {
+      for (config::peer& p : n->settings.peers)
+         for (std::string& at : p.endpoints)
+            at = "plain" + at.substr(at.find("://"), at.rfind(':') - at.find("://")) + ":51821";
+      ASSERT_TRUE(n->apply());
+   }
+   constexpr uint32_t to_neighbor = 0x5ee0ee15, to_end = 0x5ec4e701;
+   size_t neighbors_seen = 0, ends_seen = 0;
+   world.net.set_tap([&](const support::wire_view& view) {
+      const auto shows = [&](uint32_t mark) {
+         return std::search(view.data.begin(), view.data.end(), reinterpret_cast<uint8_t*>(&mark),
+                            reinterpret_cast<uint8_t*>(&mark) + sizeof mark) != view.data.end();
+      };
+      neighbors_seen += shows(to_neighbor) ? 1 : 0;
+      ends_seen += shows(to_end) ? 1 : 0;
+   });
+   ASSERT_TRUE(reach(a, b, to_neighbor));
+   ASSERT_TRUE(reach(a, c, to_end)) << a.peer(c).last_error;
+   EXPECT_EQ(a.peer(b).transport, "plain");
+   EXPECT_EQ(a.peer(c).transport, "wireguard");
+   EXPECT_EQ(a.peer(c).via, "node2");
+   EXPECT_GT(neighbors_seen, 0u); // the wire is readable
+   EXPECT_EQ(ends_seen, 0u);
+   EXPECT_EQ(b.received(to_end), 0u);
 }
 
 TEST_F(overlay, a_dead_relay_is_replaced_by_another) {
@@ -155,19 +186,77 @@ TEST_F(overlay, a_direct_path_that_appears_is_taken) {
    EXPECT_TRUE(reach(c, a, 8));
 }
 
-TEST_F(overlay, forged_and_broken_overlay_frames_are_dropped) {
-   mesh_node &a = add(false), &b = add(true), &c = add(false);
-   line({&a, &b, &c});
-   ASSERT_TRUE(reach(a, c, 1));
-   ASSERT_TRUE(reach(a, b, 2));
-   // From a's own device nothing can be made that looks like a frame: first nibble 0 is not IP.
-   std::vector<uint8_t> frame(80, 0);
-   frame[0] = 1;
-   frame[1] = 7;
-   a.tun().inject(frame);
-   world.run_ms(100);
-   EXPECT_GE(a.drops("not_ip"), 1u);
-   EXPECT_TRUE(reach(a, c, 3));
+struct silent final : io::udp_sink {
+   io::packet_pool& pool;
+   explicit silent(io::packet_pool& p) : pool(p) {}
+   void on_datagrams(io::udp_socket&, std::span<wrn_pkt> packets) override { pool.free(packets); }
+   void on_writable(io::udp_socket&) override {}
+};
+
+/// An evil neighbour: its link is good, the frames in it are not.
+TEST(overlay_attack, forged_and_broken_overlay_frames_are_counted_and_go_nowhere) {
+   mesh_world plain(12, "plain");
+   auto &a = plain.add_node(), &b = plain.add_node(), &c = plain.add_node();
+   b.settings.relay = true;
+   for (mesh_node* n : {&a, &b, &c})
+      for (mesh_node* other : {&a, &b, &c})
+         if (n != other) n->add(*other, true);
+   for (mesh_node* n : {&a, &b, &c})
+      ASSERT_TRUE(n->apply());
+   a.send(b, 1);
+   b.send(c, 2);
+   ASSERT_TRUE(plain.until([&] { return b.received(1) == 1 && c.received(2) == 1; }, 10));
+   a.stop(); // from now on the test speaks for it
+   silent sink(a.shard.pool());
+   auto socket = *a.shard.open_udp(*base::parse_endpoint("192.0.2.1:51820"), sink);
+   const auto number = [](const mesh_node& n) {
+      return std::max(1u, crypto::short_name("warren overlay address 1", n.identity->signing.id));
+   };
+   const auto say = [&](std::vector<uint8_t> frame) {
+      std::vector<uint8_t> bytes(a.identity->tunnel.public_key.begin(),
+                                 a.identity->tunnel.public_key.begin() + 8);
+      bytes.insert(bytes.end(), frame.begin(), frame.end());
+      wrn_pkt packet{};
+      ASSERT_EQ(a.shard.pool().alloc({&packet, 1}, static_cast<uint32_t>(bytes.size())), 1u);
+      std::copy(bytes.begin(), bytes.end(), packet.buf + packet.off);
+      packet.addr = *base::parse_endpoint("192.0.2.2:51820");
+      socket->send({&packet, 1});
+      plain.run_ms(20);
+   };
+   const auto frame = [&](uint8_t hops, uint16_t transport, uint32_t from, uint32_t to) {
+      std::vector<uint8_t> f(frame_header_bytes + 64, 0x45);
+      write_overlay_header(f.data(), hops, 64, transport, from, to);
+      return f;
+   };
+   size_t wire = 0;
+   plain.net.set_tap([&](const support::wire_view& view) { wire += view.from.ip[3] == 2 ? 1 : 0; });
+   const auto expect_drop = [&](const char* reason, const std::vector<uint8_t>& f) {
+      const uint64_t before = b.drops(reason);
+      const size_t sent = wire;
+      say(f);
+      EXPECT_EQ(b.drops(reason), before + 1) << reason;
+      EXPECT_EQ(wire, sent) << "the relay sent something on: " << reason;
+   };
+   const std::string_view word = "plain";
+   const auto transport = static_cast<uint16_t>(crypto::short_name(
+         "warren transport 1", {reinterpret_cast<const uint8_t*>(word.data()), word.size()}));
+   expect_drop("no_way", frame(8, transport, number(a), 0x12345678));  // nobody's number
+   expect_drop("no_way", frame(1, transport, number(a), number(c)));   // has come far enough
+   expect_drop("no_way", frame(0, transport, number(a), number(c)));   // for neighbours only
+   expect_drop("no_link", frame(8, 0xffff, number(a), number(b)));     // no such transport
+   expect_drop("no_link", frame(8, transport, 0x12345678, number(b))); // from nobody
+   auto lies = frame(8, transport, number(a), number(c));
+   lies[4] = 0xff;
+   lies[5] = 0xff;
+   expect_drop("malformed", lies);
+   auto other_version = frame(8, transport, number(a), number(c));
+   other_version[0] = 0x02;
+   expect_drop("malformed", other_version);
+   // And what is right goes on, one hop fewer.
+   wire = 0;
+   say(frame(8, transport, number(a), number(c)));
+   EXPECT_EQ(wire, 1u);
+   socket.reset();
 }
 
 } // namespace
