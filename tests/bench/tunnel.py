@@ -56,7 +56,8 @@ def main():
     rows, ratios = figures.rows(samples), figures.ratios(samples)
     cpu = figures.cpu_ratio(samples, seals)
     result = {
-        "schema": "warren.bench.tunnel/2", "pairs": max(1, options.pairs), "seconds": options.seconds, "congestion": options.congestion, "reference": reference(),
+        "schema": "warren.bench.tunnel/2", "pairs": max(1, options.pairs), "seconds": options.seconds,
+        "congestion": options.congestion, "reference": reference(),
         "syscalls_by": how,
         "seal_open": {**seals[0], **{k: figures.median([s[k] for s in seals]) for k in ("seal_ns", "open_ns")}},
         "rows": rows, "ratios": ratios, "cpu_to_seal_open": cpu, "udp_most_possible": figures.most_possible(rows),
