@@ -25,14 +25,11 @@ def run(wanted, rounds, seconds, congestion):
     samples, seals, how = {name: [] for name in wanted}, [], None
     with Lab() as lab:
         pairs = {name: MAKERS[name](lab) for name in wanted}
-        for pair in pairs.values():
-            for host in (pair.a, pair.b):
-                host.run("sysctl", "-qw", f"net.ipv4.tcp_congestion_control={congestion}")
         aead = [backend for pair in pairs.values() for backend in pair.aeads()]
         for number in range(rounds):
             seals.append(load.seal_open(aead))
             for name in wanted:
-                sample, counted_by = load.measure(pairs[name], seconds)
+                sample, counted_by = load.measure(pairs[name], seconds, congestion)
                 samples[name].append(sample)
                 how = counted_by or how
                 print(f"round {number + 1}/{rounds} {name}: {sample['tcp_1_gbps']:.2f} Gbit/s", file=sys.stderr, flush=True)

@@ -24,11 +24,11 @@ FIELDS = ("tcp_1_gbps", "tcp_4_gbps", "tcp_1_retransmits", "cpu_ns_per_packet", 
 class Iperf:
     """A server for one run and the command line of its client."""
 
-    def __init__(self, pair, streams, seconds):
+    def __init__(self, pair, streams, seconds, congestion):
         self.pair = pair
         self.server = pair.b.start("iperf3", "-s", "-1")
         poll("iperf3 listens", lambda: ":5201" in pair.b.run("ss", "-ltn"), 10)
-        self.client = [str(a) for a in ("iperf3", "-J", "-c", pair.target, "-t", seconds, "-P", streams)]
+        self.client = [str(a) for a in ("iperf3", "-J", "-c", pair.target, "-t", seconds, "-P", streams, "-C", congestion)]
 
     def result(self, text):
         """The `end` of what the client printed; the server is gone then."""
@@ -37,15 +37,15 @@ class Iperf:
         return json.loads(text)["end"]
 
 
-def tcp(pair, streams, seconds):
-    run = Iperf(pair, streams, seconds)
+def tcp(pair, streams, seconds, congestion):
+    run = Iperf(pair, streams, seconds, congestion)
     return run.result(pair.a.run(*run.client))
 
 
-def tcp_sample(pair, seconds):
+def tcp_sample(pair, seconds, congestion):
     """One stream, and what the daemons used for it."""
     usage = Usage(pair.pids)
-    end = tcp(pair, 1, seconds)
+    end = tcp(pair, 1, seconds, congestion)
     cpu, switches = usage.stop()
     received = end["sum_received"]["bytes"]
     out = {"tcp_1_gbps": end["sum_received"]["bits_per_second"] / 1e9, "tcp_1_retransmits": end["sum_sent"]["retransmits"]}
@@ -55,11 +55,11 @@ def tcp_sample(pair, seconds):
     return out
 
 
-def syscall_sample(pair):
+def syscall_sample(pair, congestion):
     """System calls per megabyte of a short transfer of its own, since counting them slows them down; and how."""
     if not pair.pids:
         return {}, None
-    run = Iperf(pair, 1, SYSCALL_SECONDS)
+    run = Iperf(pair, 1, SYSCALL_SECONDS, congestion)
     count, text, how = syscalls(pair.pids, ["ip", "netns", "exec", pair.a.ns, *run.client])
     return {"syscalls_per_mb": count / (run.result(text)["sum_received"]["bytes"] / 1e6)}, how
 
@@ -83,7 +83,7 @@ def ping(pair, count):
     return [float(ms) for ms in re.findall(r" time=([\d.]+) ms", pair.a.run("ping", "-c", count, "-i", "0.005", pair.target))]
 
 
-def measure(pair, seconds):
+def measure(pair, seconds, congestion):
     """(field -> value, how system calls were counted)."""
     expect(pair.a.ping(pair.target, 3), f"{pair.name} carries traffic")
     others = busy_share(IDLE_SECONDS)
@@ -92,13 +92,13 @@ def measure(pair, seconds):
     echoes = ping(pair, 200)
     sample = {"others_busy": others, "ping_median_ms": statistics.median(echoes), "ping_avg_ms": statistics.fmean(echoes),
               "ping_min_ms": min(echoes)}
-    sample.update(tcp_sample(pair, seconds))
-    sample["tcp_4_gbps"] = tcp(pair, 4, seconds)["sum_received"]["bits_per_second"] / 1e9
+    sample.update(tcp_sample(pair, seconds, congestion))
+    sample["tcp_4_gbps"] = tcp(pair, 4, seconds, congestion)["sum_received"]["bits_per_second"] / 1e9
     sample["udp_kpps"], sample["udp_offered_kpps"], sample["udp_out_of_order"] = udp(pair, OFFERED_KPPS, seconds)
     sample["udp_flood_kpps"], sample["udp_flood_offered_kpps"], _ = udp(pair, FLOOD_KPPS, seconds)
     if pair.pids:
         sample["rss_mb"] = peak_mb(pair.pids)
-    counted, how = syscall_sample(pair)
+    counted, how = syscall_sample(pair, congestion)
     return {**sample, **counted}, how
 
 
