@@ -142,6 +142,9 @@ void kernel_udp::receive(channel& c) {
          const uint32_t token =
                info.family != 0 ? locals_.token(info.family, info.ip, info.interface) : 0;
          const wrn_addr address = read_address(from[i]);
+         // What was one superpacket at the sender becomes one here, if batches do not tear it.
+         const uint32_t segments = (bytes + segment - 1) / segment;
+         if (batched + segments > WRN_BATCH_MAX) alive = deliver(batch, batched);
          for (uint32_t off = 0; off < bytes && alive; off += segment) {
             const uint32_t len = std::min(segment, bytes - off);
             wrn_pkt& p = batch[batched];
