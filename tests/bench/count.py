@@ -28,7 +28,18 @@ HEADER = """\
 
 
 def about(program):
-    return subprocess.run([program, "--about"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    """What the counts depend on besides our code: compiler, processor (libraries choose their code by it), libraries."""
+    built_by = subprocess.run([program, "--about"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with open("/proc/cpuinfo") as f:
+        cpu = dict(re.findall(r"^(vendor_id|cpu family|model)\s*: (\S+)$", f.read(), re.MULTILINE))
+    linked = subprocess.run(["ldd", program], stdout=subprocess.PIPE, text=True, check=False).stdout
+    files = sorted({os.path.basename(os.path.realpath(name)) for name in re.findall(r"=> (\S*(?:libc|IPSec_MB|sodium)\.so\S*)", linked)})
+    return " ".join([built_by, "on", *(cpu.get(key, "?") for key in ("vendor_id", "cpu family", "model")), "with", *files, openssl()])
+
+
+def openssl():
+    done = subprocess.run(["openssl", "version"], stdout=subprocess.PIPE, text=True, check=False) if shutil.which("openssl") else None
+    return "openssl " + (done.stdout.split()[1] if done and done.stdout else "?")
 
 
 def read_baseline():
