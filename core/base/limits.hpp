@@ -77,7 +77,8 @@ inline constexpr size_t flow_cache_entries = 8192;
 /// while they handshake.
 inline constexpr size_t packet_slots = 4096;
 
-/// Inner packets waiting in the core for one link that has no room, oldest dropped first.
+/// Inner packets waiting in the core for one link that has no room; what comes when they are so
+/// many is dropped.
 inline constexpr size_t link_queue_max = 256;
 
 /// Inner packets that wait until a peer's tunnel key is known, oldest dropped first: the first

@@ -161,15 +161,6 @@ base::result<void> netlink_socket::remove_link(uint32_t index) {
    return {};
 }
 
-base::result<void> netlink_socket::set_gso_max_size(uint32_t index, uint32_t bytes) {
-   message<ifinfomsg> m(RTM_NEWLINK, 0);
-   m.body->ifi_index = static_cast<int>(index);
-   mnl_attr_put_u32(m.header, IFLA_GSO_MAX_SIZE, bytes);
-   if (const int error = request(m.header); error != 0)
-      return failed("set the largest superpacket", error);
-   return {};
-}
-
 void netlink_socket::disable_link_local(uint32_t index) {
    message<ifinfomsg> m(RTM_NEWLINK, 0);
    m.body->ifi_index = static_cast<int>(index);

@@ -42,8 +42,6 @@ class netlink_socket {
    base::result<void> set_mtu(uint32_t index, uint32_t mtu);
    base::result<void> set_up(uint32_t index, bool up);
    base::result<void> remove_link(uint32_t index);
-   /// Largest superpacket the stack hands to the device.
-   base::result<void> set_gso_max_size(uint32_t index, uint32_t bytes);
    /// No automatic fe80:: address, which would only send router solicitations into the tunnel. Best
    /// effort.
    void disable_link_local(uint32_t index);

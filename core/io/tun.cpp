@@ -16,12 +16,6 @@
 #include <unistd.h>
 
 // Linux 6.2; not in the headers of Debian 12.
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#endif
-#ifndef TUN_F_USO6
-#define TUN_F_USO6 0x40
-#endif
 
 namespace warren::io {
 

@@ -10,10 +10,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
 namespace warren::io {
 
 namespace {

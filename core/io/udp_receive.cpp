@@ -13,10 +13,6 @@
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
 namespace warren::io {
 
 namespace {

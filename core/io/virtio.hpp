@@ -3,6 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <linux/if_tun.h>
+
+#ifndef TUN_F_USO4 // Linux 6.2
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 namespace warren::io {
 

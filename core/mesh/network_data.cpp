@@ -185,7 +185,7 @@ void network::end_waiting(peer& p, bool send) {
 }
 
 void network::send_on(link& l, std::span<wrn_pkt> packets) {
-   if (l.queue.empty()) {
+   if (l.queue.empty() && l.via->instance->active()) {
       const uint32_t room = l.via->table->room(l.via->instance->get(), l.handle);
       const size_t now = std::min<size_t>({packets.size(), room, WRN_BATCH_MAX});
       if (now > 0)

@@ -204,8 +204,12 @@ void network::run_transit() {
    moving_.clear();
    transport* to = nullptr; // transports outlive the turn
    const auto hand_over = [&] {
-      if (const std::span run(batch.data(), std::exchange(filled, 0)); !run.empty())
+      const std::span run(batch.data(), std::exchange(filled, 0));
+      if (run.empty()) return;
+      if (to->instance->active())
          receive(*to, run);
+      else // it failed over a batch before this one
+         drop_all(nullptr, run, drop_reason::no_link);
    };
    for (const auto& [t, packet] : arrived_) {
       if (t != to || filled == batch.size()) hand_over();

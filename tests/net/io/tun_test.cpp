@@ -13,10 +13,6 @@
 #include <net/ethernet.h>
 #include <netinet/udp.h>
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
 namespace warren::io {
 namespace {
 
