@@ -61,6 +61,9 @@ struct peer {
    std::vector<wrn_addr> routes;       // what else it owns
    std::vector<std::string> endpoints; // "wireguard://nas.example.net:51820", best first
    uint32_t keepalive_s = 0;           // 0 = never
+   // From its certificate; empty for peers of the operator's files.
+   uint32_t number = 0; // member number, 0 = none
+   std::vector<std::string> groups, tags, roles;
    location where;
 };
 bool operator==(const peer& a, const peer& b);
@@ -79,6 +82,9 @@ struct network {
    std::vector<plugin_use> transports; // in order of preference
    std::vector<plugin_use> plugins;    // the other kinds, as written
    std::vector<peer> peers;
+   /// Of a network with certificates: its peers are its members, beside those of the file. Nothing:
+   /// the peers of the file are all there are.
+   std::optional<crypto::bytes32> id;
    std::string file;
 };
 
