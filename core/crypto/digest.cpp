@@ -6,6 +6,38 @@
 
 namespace warren::crypto {
 
+namespace {
+
+bytes32 blake2b(std::span<const uint8_t> key, std::string_view domain,
+                std::initializer_list<std::span<const uint8_t>> parts) {
+   crypto_generichash_state state;
+   crypto_generichash_init(&state, key.empty() ? nullptr : key.data(), key.size(), 32);
+   const auto add = [&](const void* data, size_t size) {
+      uint8_t length[8];
+      for (size_t i = 0; i < sizeof length; i++)
+         length[i] = static_cast<uint8_t>(uint64_t{size} >> (8 * i));
+      crypto_generichash_update(&state, length, sizeof length);
+      crypto_generichash_update(&state, static_cast<const uint8_t*>(data), size);
+   };
+   add(domain.data(), domain.size());
+   for (const auto part : parts)
+      add(part.data(), part.size());
+   bytes32 out{};
+   crypto_generichash_final(&state, out.data(), out.size());
+   return out;
+}
+
+} // namespace
+
+bytes32 hash(std::string_view domain, std::initializer_list<std::span<const uint8_t>> parts) {
+   return blake2b({}, domain, parts);
+}
+
+bytes32 keyed_hash(const secret32& key, std::string_view domain,
+                   std::initializer_list<std::span<const uint8_t>> parts) {
+   return blake2b(key.bytes(), domain, parts);
+}
+
 base::result<bytes32> sha256_of_file(int fd) {
    crypto_hash_sha256_state state;
    crypto_hash_sha256_init(&state);

@@ -1,8 +1,9 @@
-// SHA-256 of files and their text form. Values; any thread after init().
+// SHA-256 of files and its text form; BLAKE2b of what the core itself hashes. Values; any thread after init().
 #pragma once
 
 #include "core/crypto/keys.hpp"
 
+#include <initializer_list>
 #include <optional>
 
 namespace warren::crypto {
@@ -10,6 +11,13 @@ namespace warren::crypto {
 /// Of everything that the open file holds, read from its beginning. errc::unavailable when it
 /// cannot be read.
 base::result<bytes32> sha256_of_file(int fd);
+
+/// BLAKE2b (RFC 7693) of the parts, each with its length in front, under a domain: what is hashed for
+/// one purpose never equals what is hashed for another.
+bytes32 hash(std::string_view domain, std::initializer_list<std::span<const uint8_t>> parts);
+/// The same, keyed: a pseudo-random function of the parts for who does not know `key`.
+bytes32 keyed_hash(const secret32& key, std::string_view domain,
+                   std::initializer_list<std::span<const uint8_t>> parts);
 
 /// 64 lower-case digits, as sha256sum prints them.
 std::string format_hex(const bytes32& bytes);
