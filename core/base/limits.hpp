@@ -111,6 +111,11 @@ inline constexpr uint32_t relayed_mtu_min = 1280;
 /// Fragments of one inner packet: the largest IPv4 packet over the least relayed link makes 53.
 inline constexpr uint32_t fragments_per_packet_max = 64;
 
+/// Strangers with a quarantine link at once, and how long one lasts without another knock: enough
+/// for a certificate or a request, in nanoseconds.
+inline constexpr size_t quarantine_max = 64;
+inline constexpr uint64_t quarantine_ns = 5'000'000'000;
+
 /// Requests of the control API that plugins of one network have not answered.
 inline constexpr size_t plugin_requests_max = 64;
 

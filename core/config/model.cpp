@@ -27,7 +27,7 @@ bool operator==(const peer& a, const peer& b) {
    return a.name == b.name && a.id == b.id && a.tunnel_key == b.tunnel_key && a.psk == b.psk &&
           same_prefixes(a.addresses, b.addresses) && same_prefixes(a.routes, b.routes) &&
           a.endpoints == b.endpoints && a.keepalive_s == b.keepalive_s && a.number == b.number &&
-          a.groups == b.groups && a.tags == b.tags && a.roles == b.roles;
+          a.groups == b.groups && a.tags == b.tags && a.roles == b.roles && a.keep == b.keep;
 }
 
 } // namespace warren::config

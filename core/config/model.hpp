@@ -64,6 +64,7 @@ struct peer {
    // From its certificate; empty for peers of the operator's files.
    uint32_t number = 0; // member number, 0 = none
    std::vector<std::string> groups, tags, roles;
+   bool keep = false; // its link is kept without traffic
    location where;
 };
 bool operator==(const peer& a, const peer& b);

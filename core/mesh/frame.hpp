@@ -11,9 +11,8 @@
 //         the node id; only overlay frames use it
 //  12  4  destination, likewise
 //
-//   type 1 hello         u16 lowest and u16 highest wire version, u32 zero, u64 features, u64
-//   record
-//                        sequence
+//   type 1 hello         u16 lowest and u16 highest wire version, u32 zero, u64 features, u64 epoch
+//                        of the newest network secret, u64 its name
 //   type 2 echo          u64 token of the sender's choice
 //   type 3 echo reply    the token
 //   type 4 message       u32 channel, then bytes for the plugin of that channel
@@ -57,9 +56,10 @@ struct frame {
 struct hello {
    uint16_t version_min = wire_version, version_max = wire_version;
    uint64_t features = 0;
-   uint64_t record_sequence = 0;
+   uint64_t epoch = 0; // of a network with certificates
+   std::array<uint8_t, 8> secret{};
 };
-inline constexpr size_t hello_bytes = 24;
+inline constexpr size_t hello_bytes = 32;
 inline constexpr size_t echo_bytes = 8;
 
 inline uint64_t get_le(const uint8_t* at, size_t bytes) {
@@ -88,9 +88,13 @@ inline std::optional<frame> parse_frame(std::span<const uint8_t> packet) {
 
 inline std::optional<hello> parse_hello(std::span<const uint8_t> body) {
    if (body.size() < hello_bytes) return std::nullopt;
-   return hello{static_cast<uint16_t>(get_le(&body[0], 2)),
-                static_cast<uint16_t>(get_le(&body[2], 2)), get_le(&body[8], 8),
-                get_le(&body[16], 8)};
+   hello h{static_cast<uint16_t>(get_le(&body[0], 2)),
+           static_cast<uint16_t>(get_le(&body[2], 2)),
+           get_le(&body[8], 8),
+           get_le(&body[16], 8),
+           {}};
+   std::copy_n(&body[24], h.secret.size(), h.secret.begin());
+   return h;
 }
 
 /// The header alone, before a body that is there already.
@@ -121,7 +125,8 @@ inline std::array<uint8_t, hello_bytes> write_hello(const hello& h) {
    put_le(&body[0], h.version_min, 2);
    put_le(&body[2], h.version_max, 2);
    put_le(&body[8], h.features, 8);
-   put_le(&body[16], h.record_sequence, 8);
+   put_le(&body[16], h.epoch, 8);
+   std::copy(h.secret.begin(), h.secret.end(), &body[24]);
    return body;
 }
 

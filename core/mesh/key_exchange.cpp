@@ -37,13 +37,17 @@ void network::send_raw(transport& t, const wrn_addr& to, uint32_t local,
 /// Asks at every place the peer may be, and plans the next try: 1, 2, 4 … 60 s, then every minute.
 void network::ask_key(peer& p) {
    const uint64_t now = shard_.now();
-   const uint64_t wait = std::min(ask_interval_max, second << std::min(p.asked, 6u));
+   // Who waits to be let in knocks on: its place in quarantine lasts only seconds.
+   const bool waits = members_ && members_->waits && p.settings.id == members_->waits->admin;
+   const uint64_t wait =
+         waits ? 2 * second : std::min(ask_interval_max, second << std::min(p.asked, 6u));
    p.asked++;
-   p.ask_at = p.tunnel_key ? 0 : now + wait;
+   p.ask_at = p.tunnel_key && !waits ? 0 : now + wait;
    trust::key_message question;
    question.kind = trust::key_message_kind::question;
    shard_.random(p.ask_nonce.data(), p.ask_nonce.size());
    question.nonce = p.ask_nonce;
+   say_entitlement(p, question);
    auto datagram = trust::seal_key_message(*identity_, *p.settings.id, question);
    if (!datagram) {
       p.last_error = datagram.error().text;
@@ -78,10 +82,8 @@ void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
    peers_.each([&](uint64_t, peer& p) {
       if (p.settings.id == message->sender) sender = &p;
    });
-   if (sender == nullptr) { // a real node, but none of ours: it gets no answer
-      count_drop(nullptr, drop_reason::auth);
-      return;
-   }
+   // A real node, but none of ours: it gets no answer, unless it knows what a member knows.
+   if (sender == nullptr || sender->quarantine_until != 0) return on_knock(t, datagram, *message);
    if (message->kind == trust::key_message_kind::answer && message->nonce != sender->ask_nonce) {
       count_drop(sender, drop_reason::replay);
       return;
@@ -89,12 +91,22 @@ void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
    if (message->kind == trust::key_message_kind::answer) {
       shard_.random(sender->ask_nonce.data(), sender->ask_nonce.size()); // once is enough
       found_direct(*sender, t, datagram.addr);
+      const trust::node_id id = message->sender;
+      on_knock_answer(*sender, *message); // may change what is configured
+      sender = nullptr;
+      peers_.each([&](uint64_t, peer& p) {
+         if (p.settings.id == id) sender = &p;
+      });
+      if (sender == nullptr || message->verdict != 0) return;
    }
    learn_key(*sender, *message);
+   learn_secret(*sender, message->epoch, message->secret,
+                message->kind == trust::key_message_kind::answer);
    if (message->kind != trust::key_message_kind::question) return;
    trust::key_message answer;
    answer.kind = trust::key_message_kind::answer;
    answer.nonce = message->nonce;
+   say_entitlement(*sender, answer);
    if (const auto sealed = trust::seal_key_message(*identity_, message->sender, answer))
       send_raw(t, datagram.addr, datagram.local, *sealed);
 }

@@ -304,6 +304,8 @@ void network::commit(plan& wanted, staged& next,
    const bool new_mtu = settings_.mtu != wanted.settings.mtu;
    settings_ = std::move(wanted.settings);
    identity_ = wanted.identity;
+   const bool new_members = members_ != wanted.members;
+   members_ = wanted.members;
    if (new_mtu) renew_mtu();
    if (new_identity)
       for (auto& t : transports_)
@@ -324,6 +326,7 @@ void network::commit(plan& wanted, staged& next,
    });
    rebuild_owners();
    number_peers();
+   if (new_members) renew_psks();
    emit(first ? "network.started" : "network.changed",
         {{"interface", tun_->name()}, {"peers", std::to_string(peers_.size())}});
    want_maintenance();

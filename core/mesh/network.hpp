@@ -13,6 +13,7 @@
 #include "core/route/flow_cache.hpp"
 #include "core/route/owner_table.hpp"
 #include "core/trust/key_statement.hpp"
+#include "core/trust/table.hpp"
 
 #include <unordered_map>
 
@@ -26,6 +27,17 @@ struct plan {
    /// One per settings.transports / settings.plugins: a new instance, or null to keep the running
    /// one of the same use.
    std::vector<std::unique_ptr<plugin::instance>> transports, plugins;
+   /// Of a network with certificates; its members are among settings.peers.
+   std::shared_ptr<const trust::table> members;
+};
+
+/// What a network with certificates hears from other nodes' parties. Called on the shard, at top
+/// level; must not block.
+struct trust_handler {
+   std::function<void(const trust::node_id& from, std::vector<uint8_t> message)> on_message;
+   std::function<void(const trust::node_id& peer, bool up, std::string endpoint)> on_link;
+   /// What the admin whom this node asks to be let in said of its invite.
+   std::function<void(trust::invite_verdict verdict)> on_knock;
 };
 
 class network final : public plugin::host_port,
@@ -52,6 +64,11 @@ class network final : public plugin::host_port,
    /// A request of the control API for a plugin; the answer or the reason comes later, exactly
    /// once.
    void request(const plugin_request& what, std::function<void(base::result<plugin_answer>)> done);
+
+   /// Before the first apply().
+   void set_trust_handler(trust_handler handler) { trust_ = std::move(handler); }
+   /// A message for the party of a linked node; false when there is no room or no link.
+   bool send_trust(const trust::node_id& to, std::span<const uint8_t> message);
 
    /// The kernel's view changed or was changed: transports forget sticky addresses, interface
    /// settings are repaired.
@@ -240,6 +257,22 @@ class network final : public plugin::host_port,
    void on_key_datagram(transport& t, const wrn_pkt& datagram);
    void learn_key(peer& p, const trust::key_message& message);
    void send_raw(transport& t, const wrn_addr& to, uint32_t local, std::span<const uint8_t> bytes);
+   // network_trust.cpp: strangers who knock, and the keys of members' links
+   std::optional<crypto::bytes32> psk_of(const peer& p) const;
+   void say_entitlement(const peer& p, trust::key_message& message) const;
+   const trust::network_secret* shared_secret(const peer& p) const;
+   void on_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message);
+   void on_knock_answer(peer& p, const trust::key_message& message);
+   void refuse_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
+                     trust::invite_verdict verdict);
+   void answer_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
+                     trust::invite_verdict verdict, bool fresh);
+   void learn_secret(peer& p, uint64_t epoch, const std::array<uint8_t, 8>& name, bool surely_now);
+   void renew_psk(peer& p);
+   void renew_psks();
+   void end_quarantine(bool all);
+   hello own_hello() const;
+
    bool wants_key(const peer& p) const {
       return p.settings.id.has_value() && !p.settings.tunnel_key.has_value();
    }
@@ -255,6 +288,8 @@ class network final : public plugin::host_port,
 
    config::network settings_;
    std::shared_ptr<const trust::identity> identity_;
+   std::shared_ptr<const trust::table> members_; // null: the configuration is the trust
+   trust_handler trust_;
    std::unique_ptr<io::tun_device> tun_;
    bool tun_up_ = true;
    std::vector<std::unique_ptr<transport>> transports_;

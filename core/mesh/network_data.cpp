@@ -274,6 +274,11 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
 bool network::keep_frame(peer& p, const wrn_pkt& packet) {
    if (packet.len < frame_header_bytes || !p.settings.id) return false;
    const auto type = static_cast<frame_type>(packet.buf[packet.off + 1]);
+   // From quarantine only what is for the party.
+   if (p.quarantine_until != 0 && (type == frame_type::overlay || type == frame_type::message)) {
+      drop_all(&p, {&packet, 1}, drop_reason::auth);
+      return true;
+   }
    if (type == frame_type::overlay) {
       push_transit(p.handle, packet);
       return true;
@@ -388,6 +393,7 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
          return;
       }
       p.hello_seen = true;
+      learn_secret(p, h->epoch, h->secret, true);
       news_of(p);
       if (p.echo_sent == 0) want_maintenance();
       return;

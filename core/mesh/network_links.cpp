@@ -56,7 +56,7 @@ wrn_link_params network::params_of(const peer& p, const wrn_addr& remote) const 
    params.peer = p.handle;
    if (p.settings.id) put(params.node_id, *p.settings.id);
    if (p.tunnel_key) put(params.tunnel_key, *p.tunnel_key);
-   if (p.settings.psk) put(params.psk, *p.settings.psk);
+   if (const auto psk = psk_of(p)) put(params.psk, *psk);
    params.remote = remote;
    params.keepalive_s = p.settings.keepalive_s;
    params.mtu = settings_.mtu;
@@ -91,6 +91,7 @@ void network::open_link(peer& p, transport& t) {
    p.links.push_back(std::move(made));
    links_[l.handle] = &l;
    const wrn_link_params params = params_of(p, l.remote);
+   p.psk_told = psk_of(p);
    if (const wrn_status status = t.table->open(t.instance->get(), l.handle, &params);
        status != WRN_OK) {
       p.last_error = std::string(t.instance->desc().name) + ": " + why_text(status);
@@ -209,6 +210,10 @@ void network::link_state(plugin::instance& from, uint64_t handle, uint32_t state
    if (state == WRN_LINK_CONNECTING) {
       if (before != WRN_LINK_CONNECTING) l->connecting_since = shard_.now();
       if (l->remote.family == WRN_AF_NONE) p.last_error = why_text(WRN_E_UNREACHABLE);
+      // Which secret the peer has decides whether the handshake can succeed.
+      if (before != WRN_LINK_CONNECTING && members_ && p.quarantine_until == 0 && p.settings.id &&
+          p.ask_at == 0)
+         p.ask_at = shard_.now();
       want_maintenance();
       return;
    }
@@ -265,7 +270,7 @@ void network::run_later() {
       l.later = false;
       flush_queue(l);
       if (std::exchange(l.say_hello, false))
-         send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello({}));
+         send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello(own_hello()));
       if (const auto token = std::exchange(l.echo_token, std::nullopt)) {
          std::array<uint8_t, echo_bytes> body{};
          put_le(body.data(), *token, body.size());
@@ -409,7 +414,10 @@ void network::maintain() {
    const uint64_t now = shard_.now();
    bool again = expire_requests();
    const bool routing = has_routing();
+   end_quarantine(false);
    peers_.each([&](uint64_t, peer& p) {
+      const bool kept = routing || p.settings.keep;
+      again |= p.quarantine_until != 0;
       if (p.ask_at != 0) {
          if (p.ask_at <= now) ask_key(p);
          again |= p.ask_at != 0;
@@ -428,15 +436,16 @@ void network::maintain() {
             }
             if (l->endpoint_index + 1 >= candidate_count(*l)) tell_unreachable(p);
             move_to_next_endpoint(*l);
-         } else if (l->state == 0 && routing && p.settings.id && l->remote.family != WRN_AF_NONE &&
+         } else if (l->state == 0 && kept && p.settings.id && l->remote.family != WRN_AF_NONE &&
                     l->remote.family != WRN_AF_PATH && l.get() == usable_link(p)) {
-            // A routing plugin lives on its neighbours: they are kept without traffic.
+            // A routing plugin lives on its neighbours, and documents spread over links that are
+            // kept: without traffic, too.
             again = true;
             if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;
             p.echo_sent = now;
             l->via->table->connect(l->via->instance->get(), l->handle);
          } else if (l->state == WRN_LINK_UP && p.settings.id && l.get() == usable_link(p) &&
-                    (routing || now - p.last_traffic < active_window)) {
+                    (kept || now - p.last_traffic < active_window)) {
             again = true;
             if (l->remote.family == WRN_AF_PATH) look_for_direct(p);
             if (now - p.echo_sent < echo_interval && p.echo_sent != 0) continue;

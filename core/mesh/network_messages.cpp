@@ -2,6 +2,7 @@
 //
 // A plugin's call may come from inside a transport's, and a transport's delivery is a call, too: so
 // messages and news wait in both directions for network::run_later(), which runs at top level.
+#include "core/base/address.hpp"
 #include "core/config/load.hpp"
 #include "core/mesh/network.hpp"
 
@@ -45,10 +46,14 @@ struct network::bulk_port final : bulk_sink {
       return l != nullptr && net.send_frame(*l, static_cast<uint8_t>(type), body);
    }
    bool takes(uint32_t channel) override {
+      if (channel == 0 && net.trust_.on_message) return true;
+      if (p.quarantine_until != 0) return false;
       const auto* d = net.on_channel(channel);
       return d != nullptr && d->ext<wrn_message>(WRN_EXT_MESSAGE)->on_bulk != nullptr;
    }
    void on_message(uint32_t channel, std::span<const uint8_t> bytes) override {
+      if (channel == 0 && net.trust_.on_message)
+         return net.trust_.on_message(*p.settings.id, {bytes.begin(), bytes.end()});
       if (const auto* d = net.on_channel(channel))
          d->ext<wrn_message>(WRN_EXT_MESSAGE)
                ->on_bulk(d->get(), p.handle, {bytes.data(), bytes.size()});
@@ -196,7 +201,8 @@ void network::clear_frames(std::vector<queued_frame>& queue) {
 
 uint32_t network::members(std::span<uint64_t> out) const {
    uint32_t n = 0;
-   peers_.each([&](uint64_t handle, const peer&) {
+   peers_.each([&](uint64_t handle, const peer& p) {
+      if (p.quarantine_until != 0) return;
       if (n < out.size()) out[n] = handle;
       n++;
    });
@@ -206,7 +212,8 @@ uint32_t network::members(std::span<uint64_t> out) const {
 uint64_t network::member_by_id(const wrn_key& id) const {
    uint64_t found = 0;
    peers_.each([&](uint64_t handle, const peer& p) {
-      if (p.settings.id && *p.settings.id == std::to_array(id.bytes)) found = handle;
+      if (p.quarantine_until == 0 && p.settings.id && *p.settings.id == std::to_array(id.bytes))
+         found = handle;
    });
    return found;
 }
@@ -253,6 +260,7 @@ void network::tell_neighbor(const peer& p, const plugin::instance& d) const {
 
 /// Everything a plugin that has just started missed.
 void network::introduce(const peer& p, const plugin::instance& d) const {
+   if (p.quarantine_until != 0) return; // plugins see members only
    tell_discovery(p, d);
    tell_member(p, d, WRN_MEMBER_JOINED);
    if (p.linked_told) tell_member(p, d, WRN_MEMBER_LINKED);
@@ -268,9 +276,16 @@ void network::run_news() {
       if (now_linked != p->linked_told) {
          p->linked_told = now_linked;
          if (!now_linked) end_bulk(*p, WRN_E_UNREACHABLE);
+         if (trust_.on_link && p->settings.id) {
+            const link* l = usable_link(*p);
+            trust_.on_link(*p->settings.id, now_linked,
+                           l != nullptr ? base::format_endpoint(l->remote) : "");
+         }
+         if (p->quarantine_until != 0) continue;
          for (const auto& d : plugins_)
             tell_member(*p, *d, now_linked ? WRN_MEMBER_LINKED : WRN_MEMBER_UNLINKED);
       }
+      if (p->quarantine_until != 0) continue;
       const uint32_t cost = neighbor_cost(*p);
       if (!notable(p->cost_told, cost)) continue;
       p->cost_told = cost;

@@ -48,15 +48,17 @@ wrn_addr path_to(const peer& p) {
    return path;
 }
 
-/// Until certificates bring member numbers, a hash names a node. Two members of one hash have none:
-/// their direct links work, and the log says what does not.
+/// Without certificates, which bring member numbers, a hash names a node. Two members of one hash
+/// have none: their direct links work, and the log says what does not.
 void network::number_peers() {
-   own_number_ = number_of(identity_->signing.id);
+   const bool certified = members_ && members_->own_number != 0;
+   own_number_ = certified ? members_->own_number : number_of(identity_->signing.id);
    numbers_.clear();
    peers_.each([&](uint64_t handle, peer& p) {
       p.number = 0;
-      if (!p.settings.id) return;
-      const uint32_t number = number_of(*p.settings.id);
+      if (!p.settings.id || p.quarantine_until != 0) return;
+      const uint32_t number =
+            certified && p.settings.number != 0 ? p.settings.number : number_of(*p.settings.id);
       const auto [it, fresh] = numbers_.emplace(number, handle);
       if (fresh && number != own_number_) {
          p.number = number;

@@ -4,6 +4,8 @@
 #include "core/mesh/network.hpp"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace warren::mesh {
 
@@ -13,6 +15,10 @@ using base::fail;
 namespace {
 
 /// Identifies a peer across configurations.
+std::pair<bool, crypto::bytes32> name_of(const config::peer& p) {
+   return p.id ? std::pair(true, *p.id)
+               : std::pair(false, p.tunnel_key.value_or(crypto::bytes32{}));
+}
 bool same_key(const config::peer& a, const config::peer& b) {
    if (a.id || b.id) return a.id == b.id;
    return a.tunnel_key == b.tunnel_key;
@@ -21,30 +27,36 @@ bool same_key(const config::peer& a, const config::peer& b) {
 } // namespace
 
 void network::commit_peers(const std::vector<config::peer>& wanted) {
-   std::vector<peer*> gone;
-   peers_.each([&](uint64_t, peer& p) {
-      if (std::none_of(wanted.begin(), wanted.end(),
-                       [&](const config::peer& w) { return same_key(w, p.settings); }))
-         gone.push_back(&p);
-   });
-   for (peer* p : gone)
-      remove_peer(*p);
+   // By key: a thousand members change in one step.
+   std::map<std::pair<bool, crypto::bytes32>, uint64_t> known;
+   peers_.each([&](uint64_t handle, const peer& p) { known[name_of(p.settings)] = handle; });
+   std::set<std::pair<bool, crypto::bytes32>> names;
    for (const config::peer& w : wanted)
-      if (w.tunnel_key) release_learned_key(w);
+      names.insert(name_of(w));
+   for (const auto& [name, handle] : known)
+      if (peer* p = peers_.find(handle); !names.contains(name) && p->quarantine_until == 0)
+         remove_peer(*p);
    for (const config::peer& w : wanted) {
-      if (peer* known = find_peer(w)) {
-         if (!(known->settings == w)) update_peer(*known, w);
-      } else {
+      const auto it = known.find(name_of(w));
+      if (w.tunnel_key &&
+          (it == known.end() || peers_.find(it->second)->settings.tunnel_key != w.tunnel_key))
+         release_learned_key(w);
+   }
+   for (const config::peer& w : wanted) {
+      const auto it = known.find(name_of(w));
+      peer* p = it == known.end() ? nullptr : peers_.find(it->second);
+      if (p == nullptr)
          add_peer(w);
-      }
+      else if (!(p->settings == w) || p->quarantine_until != 0)
+         update_peer(*p, w);
    }
 }
 
 /// What the operator pins counts more than what another peer once said of itself.
 void network::release_learned_key(const config::peer& pinned) {
    peers_.each([&](uint64_t, peer& p) {
-      if (!wants_key(p) || p.tunnel_key != pinned.tunnel_key || same_key(p.settings, pinned))
-         return;
+      if (p.quarantine_until == 0 && !wants_key(p)) return;
+      if (p.tunnel_key != pinned.tunnel_key || same_key(p.settings, pinned)) return;
       close_links(p);
       p.tunnel_key.reset();
       p.last_error = "claims the tunnel key of another peer";
@@ -78,9 +90,12 @@ void network::remove_peer(peer& p) {
    close_links(p);
    end_waiting(p, false);
    end_bulk(p, WRN_E_NOT_FOUND);
+   if (trust_.on_link && p.settings.id && std::exchange(p.linked_told, false))
+      trust_.on_link(*p.settings.id, false, "");
    const bool was_neighbor = std::exchange(p.cost_told, WRN_COST_INFINITE) != WRN_COST_INFINITE;
    for (auto& d : plugins_) {
       if (!d->active()) continue;
+      if (p.quarantine_until != 0) continue;
       if (was_neighbor) tell_neighbor(p, *d);
       tell_member(p, *d, WRN_MEMBER_LEFT);
       if (const auto* table = d->ext<wrn_discovery>(WRN_EXT_DISCOVERY))
@@ -105,7 +120,19 @@ void network::remove_peer(peer& p) {
 void network::update_peer(peer& p, const config::peer& settings) {
    const config::peer old = std::move(p.settings);
    p.settings = settings;
-   if (settings.tunnel_key != old.tunnel_key) {
+   const bool was_stranger = std::exchange(p.quarantine_until, uint64_t{0}) != 0;
+   p.quarantine_psk.reset();
+   if (was_stranger) {
+      p.linked_told = false; // to plugins it is new
+      for (auto& d : plugins_)
+         introduce(p, *d);
+      news_of(p);
+   }
+   // A key that was learned and is now certified is no new key.
+   const bool new_key =
+         settings.tunnel_key ? settings.tunnel_key != p.tunnel_key : old.tunnel_key.has_value();
+   if (settings.tunnel_key) p.ask_at = 0;
+   if (new_key) {
       close_links(p);
       end_waiting(p, false);
       p.tunnel_key = settings.tunnel_key;
@@ -153,7 +180,7 @@ peer* network::find_peer(std::string_view target) const {
    peers_.each([&](uint64_t, peer& p) {
       const bool by_id = p.settings.id && crypto::format_node_id(*p.settings.id) == target;
       const bool by_key = p.tunnel_key && crypto::format_tunnel_key(*p.tunnel_key) == target;
-      if (p.settings.name == target || by_id || by_key) found = &p;
+      if (p.quarantine_until == 0 && (p.settings.name == target || by_id || by_key)) found = &p;
    });
    return found;
 }

@@ -138,6 +138,13 @@ struct peer {
    uint64_t key_window =
          0; // since when key_changes counts statements of another key than the known one
    uint32_t key_changes = 0;
+   // Of a network with certificates.
+   uint64_t quarantine_until =
+         0; // not 0: a stranger who may show a certificate or ask to be let in
+   std::optional<crypto::bytes32> quarantine_psk;
+   uint64_t secret_epoch = 0; // newest secret that the peer says it has
+   std::array<uint8_t, 8> secret{};
+   std::optional<crypto::bytes32> psk_told; // the transports' links have it
 };
 
 } // namespace warren::mesh

@@ -89,6 +89,7 @@ network_status network::status() const {
    for (const auto& d : plugins_)
       s.instances.push_back(instance_of(*d));
    peers_.each([&](uint64_t, peer& p) {
+      if (p.quarantine_until != 0) return;
       peer_status ps;
       ps.name = p.settings.name;
       ps.id = p.settings.id;
