@@ -23,6 +23,24 @@ base::result<bytes32> sha256_of_file(int fd) {
    return digest;
 }
 
+bytes32 hash(std::string_view domain, std::initializer_list<std::span<const uint8_t>> parts) {
+   crypto_generichash_state state;
+   bytes32 digest{};
+   crypto_generichash_init(&state, nullptr, 0, digest.size());
+   const auto add = [&state](const uint8_t* bytes, size_t size) {
+      std::array<uint8_t, 8> length{};
+      for (size_t i = 0; i < length.size(); i++)
+         length[i] = static_cast<uint8_t>(static_cast<uint64_t>(size) >> (8 * i));
+      crypto_generichash_update(&state, length.data(), length.size());
+      crypto_generichash_update(&state, bytes, size);
+   };
+   add(reinterpret_cast<const uint8_t*>(domain.data()), domain.size());
+   for (const auto part : parts)
+      add(part.data(), part.size());
+   crypto_generichash_final(&state, digest.data(), digest.size());
+   return digest;
+}
+
 std::string format_hex(const bytes32& bytes) {
    static constexpr char digits[] = "0123456789abcdef";
    std::string text;
