@@ -4,6 +4,7 @@
 
 #include "core/app/daemon_notes.hpp"
 
+#include <boost/json.hpp>
 #include <unistd.h>
 
 namespace warren::app {
@@ -59,6 +60,12 @@ void daemon::ask_plugin(const std::string& name, mesh::plugin_request what,
       });
    });
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
+}
+
+void daemon::manage(const std::string&, std::string_view verb, boost::json::object,
+                    control::reply<boost::json::value> done) {
+   done(fail(errc::unsupported, "this daemon cannot do '" + std::string(verb) +
+                                      "' yet; its networks are what their files say"));
 }
 
 void daemon::reload(control::reply<control::reload_report> done) {

@@ -48,6 +48,8 @@ class daemon final : public control::backend {
              control::reply<mesh::ping_result> done) override;
    void ask_plugin(const std::string& network, mesh::plugin_request what,
                    control::reply<mesh::plugin_answer> done) override;
+   void manage(const std::string& network, std::string_view verb, boost::json::object arguments,
+               control::reply<boost::json::value> done) override;
    void reload(control::reply<control::reload_report> done) override;
    base::result<void> set_log_level(log::level level) override;
    std::vector<control::plugin_info> plugins() override;

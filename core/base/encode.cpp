@@ -95,6 +95,27 @@ bool base64_decode(std::string_view text, std::span<uint8_t> out) {
    return true;
 }
 
+std::string base64url_encode(std::span<const uint8_t> bytes) {
+   std::string text = base64_encode(bytes);
+   while (!text.empty() && text.back() == '=')
+      text.pop_back();
+   std::replace(text.begin(), text.end(), '+', '-');
+   std::replace(text.begin(), text.end(), '/', '_');
+   return text;
+}
+
+std::optional<std::vector<uint8_t>> base64url_decode(std::string_view text) {
+   if (text.size() % 4 == 1 || text.find_first_of("+/=") != std::string_view::npos)
+      return std::nullopt;
+   std::string padded(text);
+   std::replace(padded.begin(), padded.end(), '-', '+');
+   std::replace(padded.begin(), padded.end(), '_', '/');
+   padded.append((4 - padded.size() % 4) % 4, '=');
+   std::vector<uint8_t> out(text.size() * 3 / 4);
+   if (!base64_decode(padded, out)) return std::nullopt;
+   return out;
+}
+
 std::string hex_encode(std::span<const uint8_t> bytes) {
    static constexpr std::string_view digits = "0123456789abcdef";
    std::string text;

@@ -127,6 +127,10 @@ inline constexpr size_t control_connections_max = 64;
 inline constexpr size_t control_request_bytes_max = 64 << 10;
 inline constexpr size_t control_subscribers_max = 16;
 
+/// A document that travels over the control API as one string: access rules, signed statements. Ten
+/// thousand rules take half of it.
+inline constexpr size_t control_document_bytes_max = 1 << 20;
+
 /// Events kept for `warren events` to show what happened before it was started, and queued for one
 /// slow subscriber.
 inline constexpr size_t events_kept = 256;

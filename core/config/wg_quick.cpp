@@ -350,6 +350,9 @@ std::string format_wg_quick(const wg_quick& content) {
    if (content.listen_port != 0)
       out += "ListenPort = " + std::to_string(content.listen_port) + "\n";
    if (!content.addresses.empty()) out += "Address = " + joined(content.addresses) + "\n";
+   for (size_t i = 0; i < content.dns.size(); i++)
+      out += (i == 0 ? "DNS = " : ", ") + base::format_address(content.dns[i]) +
+             (i + 1 == content.dns.size() ? "\n" : "");
    if (content.mtu != 0) out += "MTU = " + std::to_string(content.mtu) + "\n";
    for (const wg_quick_peer& p : content.peers) {
       out += "\n[Peer]\n";

@@ -22,6 +22,7 @@ struct wg_quick {
    uint16_t listen_port = 0;        // 0 = the system chooses
    std::vector<wrn_addr> addresses; // with prefix length
    uint32_t mtu = 0;                // 0 = not given
+   std::vector<wrn_addr> dns;       // only written: Warren sets no resolver
    std::vector<wg_quick_peer> peers;
    /// Keys that have no counterpart in Warren and were left out, each with its place and what to do
    /// instead.

@@ -5,6 +5,7 @@
 #include "core/base/log.hpp"
 #include "core/mesh/status.hpp"
 
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -47,6 +48,11 @@ class backend {
    /// A request for a plugin of the network.
    virtual void ask_plugin(const std::string& network, mesh::plugin_request what,
                            reply<mesh::plugin_answer> done) = 0;
+   /// Everything about membership: a verb of routes_membership.cpp ("member.accept") with arguments
+   /// whose types and sizes are right, to be answered with the whole document, "schema" included.
+   /// `network` is empty where there is none yet.
+   virtual void manage(const std::string& network, std::string_view verb,
+                       boost::json::object arguments, reply<boost::json::value> done) = 0;
    /// Reads all configuration again and applies it, or changes nothing and says why.
    virtual void reload(reply<reload_report> done) = 0;
    virtual base::result<void> set_log_level(base::log::level level) = 0;

@@ -203,10 +203,8 @@ void get_plugins(backend& daemon, handler_arguments, responder respond) {
                               {"refused", std::move(refused)}}});
 }
 
-} // namespace
-
-const std::vector<route>& routes() {
-   static const std::vector<route> table{
+std::vector<route> daemon_routes() {
+   return {
          {"GET",
           "/v1/info",
           "The daemon: version, process, configuration file, log level",
@@ -311,6 +309,16 @@ const std::vector<route>& routes() {
              r({200, json::parse(openapi_document())});
           }},
    };
+}
+
+} // namespace
+
+const std::vector<route>& routes() {
+   static const std::vector<route> table = [] {
+      std::vector<route> all = daemon_routes();
+      add_membership_routes(all);
+      return all;
+   }();
    return table;
 }
 
@@ -347,6 +355,15 @@ response problem(const base::error& e) {
       }
    }();
    return problem(status, base::to_string(e.code), e.text);
+}
+
+size_t body_bytes_max(std::string_view method, std::string_view target) {
+   const std::string_view path = target.substr(0, target.find('?'));
+   std::map<std::string, std::string, std::less<>> ignored;
+   for (const route& r : routes())
+      if (r.method == method && !path.empty() && match_path(r.pattern, path, ignored))
+         return r.body_bytes_max;
+   return base::limits::control_request_bytes_max;
 }
 
 void dispatch(backend& daemon, const request& r, responder respond, match* stream) {

@@ -2,6 +2,7 @@
 // tested. No sockets in here.
 #pragma once
 
+#include "core/base/limits.hpp"
 #include "core/control/backend.hpp"
 
 #include <boost/json/value.hpp>
@@ -37,9 +38,16 @@ struct route {
    std::vector<std::string_view> query_keys, body_keys; // all others are refused; "*": any
    bool stream = false; // answered by the server itself as newline-delimited JSON
    std::function<void(backend&, const arguments&, responder)> handle;
+   size_t body_bytes_max = base::limits::control_request_bytes_max;
 };
 
 const std::vector<route>& routes();
+/// The part of them that is about membership (routes_membership.cpp).
+void add_membership_routes(std::vector<route>& all);
+
+/// How large a body may be, before it is read: that of the route, the usual one where there is
+/// none.
+size_t body_bytes_max(std::string_view method, std::string_view target);
 
 /// Finds the route and calls it; answers 404, 405 or 400 itself. `matched` tells the server about
 /// streams: then `respond` is not called.

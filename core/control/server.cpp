@@ -44,6 +44,25 @@ std::string caller(protocol::socket& socket) {
    return std::to_string(credentials.uid);
 }
 
+/// Header, then the body within the bound that its route has: most get little, documents more.
+asio::awaitable<boost::system::error_code>
+read_request(stream_type& stream, beast::flat_buffer& buffer,
+             http::request_parser<http::string_body>& parser) {
+   auto [header_ec, header_bytes] =
+         co_await http::async_read_header(stream, buffer, parser, use_awaitable);
+   (void)header_bytes;
+   if (header_ec) co_return header_ec;
+   const auto& r = parser.get();
+   const size_t most = body_bytes_max({r.method_string().data(), r.method_string().size()},
+                                      {r.target().data(), r.target().size()});
+   if (const auto length = parser.content_length(); length && *length > most)
+      co_return make_error_code(http::error::body_limit);
+   parser.body_limit(most);
+   auto [ec, bytes] = co_await http::async_read(stream, buffer, parser, use_awaitable);
+   (void)bytes;
+   co_return ec;
+}
+
 } // namespace
 
 struct server::impl : std::enable_shared_from_this<server::impl> {
@@ -157,11 +176,10 @@ asio::awaitable<void> server::impl::serve(protocol::socket socket) {
    beast::flat_buffer buffer;
    while (!stopped) {
       http::request_parser<http::string_body> parser;
-      parser.body_limit(limits::control_request_bytes_max);
+      parser.body_limit(boost::none); // until the header says what the request is about
       parser.header_limit(header_bytes_max);
       stream.expires_after(buffer.size() == 0 ? idle_timeout : request_timeout);
-      auto [ec, bytes] = co_await http::async_read(stream, buffer, parser, use_awaitable);
-      (void)bytes;
+      const boost::system::error_code ec = co_await read_request(stream, buffer, parser);
       http::response<http::string_body> out;
       out.version(11);
       out.set(http::field::content_type, "application/json");

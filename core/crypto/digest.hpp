@@ -1,4 +1,5 @@
-// SHA-256 of files and its text form; BLAKE2b of what the core itself hashes. Values; any thread after init().
+// SHA-256 of files and its text form; BLAKE2b of values, each use under a name of its own. Values;
+// any thread after init().
 #pragma once
 
 #include "core/crypto/keys.hpp"
@@ -12,8 +13,10 @@ namespace warren::crypto {
 /// cannot be read.
 base::result<bytes32> sha256_of_file(int fd);
 
-/// BLAKE2b (RFC 7693) of the parts, each with its length in front, under a domain: what is hashed for
-/// one purpose never equals what is hashed for another.
+/// BLAKE2b-256 (RFC 7693) of `domain` and the parts, each behind its length: other cuts of the same
+/// bytes, and the same bytes for another use, give other hashes.
+///
+///   u64 LE length | domain | u64 LE length | part | …
 bytes32 hash(std::string_view domain, std::initializer_list<std::span<const uint8_t>> parts);
 /// The same, keyed: a pseudo-random function of the parts for who does not know `key`.
 bytes32 keyed_hash(const secret32& key, std::string_view domain,

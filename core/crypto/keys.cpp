@@ -10,6 +10,7 @@ namespace warren::crypto {
 namespace {
 
 constexpr std::string_view id_prefix = "key_";
+constexpr std::string_view network_prefix = "net_";
 
 /// libsodium's 64-byte secret form (seed || public), wiped on scope exit.
 struct expanded_key {
@@ -193,6 +194,21 @@ base::result<bytes32> parse_node_id(std::string_view text) {
    if (crypto_core_ed25519_is_valid_point(id.data()) == 0)
       return base::fail(base::errc::invalid,
                         "'" + std::string(text) + "' is not a point of Ed25519; was it mistyped?");
+   return id;
+}
+
+std::string format_network_id(const bytes32& id) {
+   return std::string(network_prefix) + base::base58_encode(id);
+}
+
+base::result<bytes32> parse_network_id(std::string_view text) {
+   bytes32 id{};
+   if (!text.starts_with(network_prefix) ||
+       !base::base58_decode(text.substr(network_prefix.size()), id))
+      return base::fail(base::errc::invalid,
+                        "'" + std::string(text) +
+                              "' is not a network id; expected net_ and 32 to 44 base58 "
+                              "characters, as 'warren network show' prints");
    return id;
 }
 

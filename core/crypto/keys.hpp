@@ -87,6 +87,9 @@ uint32_t short_name(std::string_view domain, std::span<const uint8_t> bytes);
 /// "key_" and base58 of the 32 bytes.
 std::string format_node_id(const bytes32& id);
 base::result<bytes32> parse_node_id(std::string_view text);
+/// "net_" and base58 of the 32 bytes: a network's id, the hash of its first document.
+std::string format_network_id(const bytes32& id);
+base::result<bytes32> parse_network_id(std::string_view text);
 /// Base64 as `wg` writes it.
 std::string format_tunnel_key(const bytes32& key);
 base::result<bytes32> parse_tunnel_key(std::string_view text);

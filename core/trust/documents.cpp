@@ -10,13 +10,6 @@ namespace warren::trust {
 using base::errc;
 using base::fail;
 
-bool is_label(std::string_view text) {
-   return !text.empty() && text.size() <= label_bytes_max && text.front() != '-' &&
-          text.back() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-          });
-}
-
 bool any_contains(const std::vector<range>& ranges, uint32_t value) {
    return std::any_of(ranges.begin(), ranges.end(),
                       [&](const range& r) { return r.contains(value); });

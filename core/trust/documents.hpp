@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/trust/cbor.hpp"
+#include "core/trust/name.hpp"
 #include "warren/base.h"
 
 #include <optional>
@@ -44,9 +45,6 @@ inline constexpr size_t grants_max = 256;   // sealed secrets in one statement
 inline constexpr size_t kept_max = 64;      // delegations that survive a succession
 inline constexpr size_t acl_bytes_max = 256 << 10;
 inline constexpr size_t statement_bytes_max = acl_bytes_max + 4096;
-
-/// The name of a member, group, role or tag: a DNS label in lower case.
-bool is_label(std::string_view text);
 
 /// Inclusive.
 struct range {

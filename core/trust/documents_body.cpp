@@ -43,7 +43,7 @@ std::vector<std::string> get_labels(cbor::map_reader& m, cbor::reader& r, uint64
    if (!m.has(key)) return out;
    for (size_t n = r.array(labels_max); n > 0 && r.ok(); n--) {
       out.push_back(r.text(label_bytes_max));
-      if (!is_label(out.back())) r.fail("a label with characters that have no place there");
+      if (!is_name(out.back())) r.fail("a label with characters that have no place there");
    }
    if (out.empty()) r.fail("an empty list"); // left out instead: one encoding per value
    return out;
@@ -94,7 +94,7 @@ void get(cbor::reader& r, genesis& d) {
    cbor::map_reader m(r, 16);
    m.need(1);
    d.name = r.text(label_bytes_max);
-   if (!is_label(d.name)) r.fail("a network name that is no label");
+   if (!is_name(d.name)) r.fail("a network name that is no label");
    m.need(2);
    d.next_root = r.fixed<32>();
    m.need(3);
@@ -200,7 +200,7 @@ void get(cbor::reader& r, certificate& d) {
    if (d.number == 0) r.fail("member number 0");
    m.need(4);
    d.name = r.text(label_bytes_max);
-   if (!is_label(d.name)) r.fail("a member's name that is no label");
+   if (!is_name(d.name)) r.fail("a member's name that is no label");
    m.need(5);
    d.offset = static_cast<uint32_t>(r.number(UINT32_MAX));
    if (m.has(6)) {
@@ -372,7 +372,7 @@ void get(cbor::reader& r, join_request& d) {
    d.time_ms = r.number();
    m.need(7);
    d.name = r.text(label_bytes_max);
-   if (!is_label(d.name)) r.fail("a name that is no label");
+   if (!is_name(d.name)) r.fail("a name that is no label");
    m.need(8);
    d.version = line_of(r, 64);
    m.finish();

@@ -25,7 +25,7 @@ uint32_t last_offset(const wrn_addr& plan) { return (1u << (32 - plan.prefix_len
 
 base::result<std::unique_ptr<party>>
 party::create(party_host& host, std::shared_ptr<const identity> self, const birth& wanted) {
-   if (!is_label(wanted.network_name) || !is_label(wanted.node_name))
+   if (!is_name(wanted.network_name) || !is_name(wanted.node_name))
       return fail(errc::invalid, "names are DNS labels: a to z, 0 to 9 and '-', at most 63");
    const auto random = [&](void* out, size_t bytes) { host.random(out, bytes); };
    auto root = crypto::make_signing_key(random);
@@ -179,7 +179,7 @@ base::result<void> party::check_terms(const member_terms& terms, uint32_t number
    const view& v = now();
    const delegation* d = own_rights(delegation::issue);
    if (terms.name) {
-      if (!is_label(*terms.name))
+      if (!is_name(*terms.name))
          return fail(errc::invalid, "a member's name is a DNS label: a to z, 0 to 9 and '-', at "
                                     "most 63, not at its ends '-'");
       const member* other = v.find_name(*terms.name);
@@ -193,7 +193,7 @@ base::result<void> party::check_terms(const member_terms& terms, uint32_t number
          return fail(errc::limit,
                      "more than " + std::to_string(labels_max) + " " + std::string(what) + "s");
       for (const std::string& w : *wanted) {
-         if (!is_label(w))
+         if (!is_name(w))
             return fail(errc::invalid,
                         "a " + std::string(what) + " is a DNS label: a to z, 0 to 9 and '-'");
          if (d != nullptr && !d->any_label &&

@@ -65,5 +65,19 @@ TEST(encode, base58_round_trips_and_refuses_what_is_not_the_one_spelling) {
    EXPECT_FALSE(base58_decode(std::string(100000, '1'), out));
 }
 
+TEST(encode, base64url_is_that_of_rfc_7515_and_has_one_spelling) {
+   const std::array<uint8_t, 6> bytes{3, 236, 255, 224, 193, 5};
+   EXPECT_EQ(base64url_encode(std::span(bytes).first(5)), "A-z_4ME"); // RFC 7515 appendix C
+   for (size_t n = 0; n <= bytes.size(); n++) {
+      const auto part = std::span(bytes).first(n);
+      const auto back = base64url_decode(base64url_encode(part));
+      ASSERT_TRUE(back);
+      EXPECT_TRUE(std::equal(back->begin(), back->end(), part.begin(), part.end()));
+   }
+   for (const char* bad : {"A", "A-z_4MF", "A-z_4ME=", "A+z_4ME", "A/z_4ME", "A-z_ 4ME", "A-z_4M\n",
+                           "AAAAA", "AB", "=", "===="})
+      EXPECT_FALSE(base64url_decode(bad)) << bad;
+}
+
 } // namespace
 } // namespace warren::base

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "core/control/backend.hpp"
+#include "tests/unit/core/control/fake_membership.hpp"
 
 #include <map>
+#include <optional>
 
 namespace warren::control {
 
@@ -60,6 +62,12 @@ struct fake_backend final : backend {
    std::vector<ping_call> pings;
    std::vector<std::pair<std::string, mesh::plugin_request>> asked;
    base::result<mesh::plugin_answer> plugin_says = mesh::plugin_answer{200, "{}"};
+   struct manage_call {
+      std::string network, verb;
+      boost::json::object arguments;
+   };
+   std::vector<manage_call> managed;
+   std::optional<base::error> manage_fails;
    base::result<mesh::ping_result> pong = mesh::ping_result{1234, "nas", "wireguard", {}, {}, 56};
    base::result<reload_report> reloaded = reload_report{{"acme: nothing restarted"}};
    bool keep_replies = false;
@@ -107,6 +115,12 @@ struct fake_backend final : backend {
                    reply<mesh::plugin_answer> done) override {
       asked.emplace_back(network, what);
       answer(done, plugin_says);
+   }
+   void manage(const std::string& network, std::string_view verb, boost::json::object arguments,
+               reply<boost::json::value> done) override {
+      managed.push_back({network, std::string(verb), std::move(arguments)});
+      if (manage_fails) return answer<boost::json::value>(done, *manage_fails);
+      answer<boost::json::value>(done, boost::json::parse(sample_answers().at(verb)));
    }
    void reload(reply<reload_report> done) override { answer(done, reloaded); }
    base::result<void> set_log_level(base::log::level l) override {

@@ -108,6 +108,14 @@ fake_backend full_backend() {
 std::string good_body(const route& r) {
    if (r.pattern.ends_with("/ping")) return R"({"target":"nas"})";
    if (r.pattern.ends_with("/level")) return R"({"level":"warn"})";
+   if (r.method == "POST" && r.pattern == "/v1/networks") return R"({"name":"acme"})";
+   if (r.pattern.ends_with("/join")) return R"({"link":"warren://join/a.b.c"})";
+   if (r.method == "POST" && r.pattern.ends_with("/members")) return R"({"wireguard":"phone"})";
+   if (r.method == "POST" && r.pattern.ends_with("/admins")) return R"({"member":"nas"})";
+   if (r.method == "PATCH") return R"({"name":"nas"})";
+   if (r.pattern.ends_with("/import")) return R"({"text":"AAAA"})";
+   if (r.method == "PUT" && r.pattern.ends_with("/acl")) return R"({"text":"{}"})";
+   if (r.pattern.ends_with("/rollback")) return R"({"version":1})";
    return "";
 }
 

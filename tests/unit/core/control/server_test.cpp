@@ -221,6 +221,27 @@ TEST_F(api_server, oversized_chunked_body_is_413) {
    EXPECT_TRUE(answer.starts_with("HTTP/1.1 413")) << answer;
 }
 
+TEST_F(api_server, documents_may_be_larger_and_only_where_they_belong) {
+   start();
+   const std::string document(limits::control_document_bytes_max, 'x');
+   const auto put = [&](std::string_view request, const std::string& text) {
+      const std::string body = "{\"text\":\"" + text + "\"}";
+      return converse(std::string(request) + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" +
+                      "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+   };
+   EXPECT_TRUE(put("PUT /v1/networks/acme/acl", document).starts_with("HTTP/1.1 200"));
+   EXPECT_TRUE(put("POST /v1/networks/acme/trust/import?", document).starts_with("HTTP/1.1 200"));
+   ASSERT_EQ(daemon.managed.size(), 2u);
+   EXPECT_EQ(daemon.managed[0].arguments.at("text").as_string().size(), document.size());
+   EXPECT_TRUE(put("PUT /v1/networks/acme/acl", document + "x").starts_with("HTTP/1.1 400"));
+   for (const char* other : {"POST /v1/networks/acme/ping", "POST /v1/networks/acme/acl",
+                             "PUT /v1/networks/acme", "PUT /acl"})
+      EXPECT_TRUE(put(other, document).starts_with("HTTP/1.1 413")) << other;
+   EXPECT_TRUE(put("PUT /v1/networks/acme/acl", document + document + document)
+                     .starts_with("HTTP/1.1 413"));
+   EXPECT_EQ(daemon.managed.size(), 2u);
+}
+
 TEST_F(api_server, endless_header_is_413) {
    start();
    EXPECT_TRUE(converse("GET /v1/info HTTP/1.1\r\nX: " + std::string(20'000, 'x'))

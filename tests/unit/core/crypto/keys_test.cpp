@@ -2,6 +2,8 @@
 // text forms.
 #include "core/crypto/keys.hpp"
 
+#include "core/crypto/digest.hpp"
+
 #include <gtest/gtest.h>
 
 namespace warren::crypto {
@@ -60,6 +62,30 @@ TEST_F(keys, node_ids_and_tunnel_keys_have_one_text_form) {
    const std::string base64 = format_tunnel_key(key.id);
    EXPECT_EQ(*parse_tunnel_key(base64), key.id);
    EXPECT_FALSE(parse_tunnel_key(base64.substr(1)));
+}
+
+TEST_F(keys, network_ids_have_one_text_form_that_no_node_id_has) {
+   const bytes32 id{200, 1, 2};
+   const std::string text = format_network_id(id);
+   EXPECT_TRUE(text.starts_with("net_"));
+   EXPECT_EQ(*parse_network_id(text), id);
+   for (const std::string& bad : {text.substr(4), text + "1", "net_1" + text.substr(4),
+                                  "key_" + text.substr(4), std::string("net_"), std::string()})
+      EXPECT_FALSE(parse_network_id(bad)) << bad;
+   EXPECT_FALSE(parse_node_id(text));
+}
+
+TEST_F(keys, hashes_depend_on_domain_and_on_where_parts_end) {
+   const std::array<uint8_t, 2> ab{1, 2};
+   const std::array<uint8_t, 1> a{1}, b{2};
+   const bytes32 one = hash("x", {ab});
+   EXPECT_EQ(one, hash("x", {ab}));
+   EXPECT_NE(one, hash("y", {ab}));
+   EXPECT_NE(one, hash("x", {a, b}));
+   EXPECT_NE(one, hash("x", {ab, {}}));
+   EXPECT_NE(hash("x", {}), hash("", {std::span<const uint8_t>()}));
+   // Fixed for ever, since addresses are made of it; the value is Python's hashlib's.
+   EXPECT_EQ(format_hex(one), "5d88a85eb0c1d68742e0f4f93fdf2dbd55f6617266a398440617191e35de72ab");
 }
 
 TEST_F(keys, moved_from_secret_is_wiped_and_comparison_sees_one_bit) {
