@@ -67,6 +67,13 @@ base::result<mesh::plan> daemon::make_plan(const config::network& wanted, const 
                                          std::to_string(p.where.column) + ": peer '" + p.name +
                                          "' has this node's own id");
    plan.identity = std::make_shared<const trust::identity>(std::move(*identity));
+   if (wanted.id) {
+      auto member = open_membership(wanted);
+      if (!member) return member.error();
+      mesh::add_members(plan.settings, ***member);
+      plan.members = trust::table_of(***member);
+      plan.identity = (*member)->identity();
+   }
    const auto create =
          [&](const std::vector<config::plugin_use>& uses,
              const std::vector<config::plugin_use>& kept,
@@ -117,10 +124,12 @@ base::result<daemon::prepared> daemon::prepare(config::settings settings) {
    return out;
 }
 
-base::result<void> daemon::apply(const std::string& name, mesh::plan plan) {
+base::result<void> daemon::apply(const std::string& name, mesh::plan plan,
+                                 config::network as_written) {
    running& r = networks_[name];
    const config::network settings = plan.settings;
-   if (!r.network)
+   const bool fresh = !r.network;
+   if (fresh)
       r.network = std::make_unique<mesh::network>(*loop_, name, [this](mesh::event e) {
          // From the shard. Bounded: what a slow control thread cannot take is lost, the log has it.
          if (events_under_way_.fetch_add(1) >= limits::posts_max) {
@@ -132,6 +141,7 @@ base::result<void> daemon::apply(const std::string& name, mesh::plan plan) {
             on_event(std::move(e));
          });
       });
+   if (fresh && settings.id) r.network->set_trust_handler(trust_handler_of(name));
    std::vector<std::unique_ptr<plugin::instance>> retired; // destroyed here, on the control thread
    const auto applied = on_shard([&] {
       auto done = r.network->apply(std::move(plan), retired);
@@ -141,8 +151,10 @@ base::result<void> daemon::apply(const std::string& name, mesh::plan plan) {
       return done;
    });
    if (applied) {
-      r.settings = settings;
+      r.applied = settings;
+      r.settings = as_written;
       r.failed.clear();
+      if (const auto member = members_.find(name); member != members_.end()) member->second->wake();
       return {};
    }
    if (r.settings.name.empty()) networks_.erase(name); // it never ran
@@ -160,6 +172,7 @@ void daemon::stop_network(const std::string& name) {
    });
    retired.clear();
    networks_.erase(it);
+   members_.erase(name);
 }
 
 void daemon::on_event(mesh::event event) {
@@ -197,8 +210,8 @@ void daemon::restart_failed(const std::string& name) {
    const auto it = networks_.find(name);
    if (it == networks_.end() || it->second.failed.empty()) return;
    auto plan = make_plan(it->second.settings, &it->second);
-   base::result<void> done =
-         plan ? apply(name, std::move(*plan)) : base::result<void>(plan.error());
+   base::result<void> done = plan ? apply(name, std::move(*plan), it->second.settings)
+                                  : base::result<void>(plan.error());
    if (done) return;
    log::error("plugin_not_restarted", {{"network", name}, {"why", done.error().text}});
    plan_restart(name, it->second);
@@ -261,8 +274,9 @@ int daemon::start() {
             network->on_network_changed();
       });
    });
-   for (auto& [name, plan] : ready->plans)
-      if (auto ok = apply(name, std::move(plan)); !ok) return refuse(ok.error());
+   for (const config::network& n : ready->settings.networks)
+      if (auto ok = apply(n.name, std::move(ready->plans.at(n.name)), n); !ok)
+         return refuse(ok.error());
    return exit_ok;
 }
 

@@ -4,7 +4,7 @@
 
 #include "core/app/daemon_notes.hpp"
 
-#include <boost/json.hpp>
+#include <algorithm>
 #include <unistd.h>
 
 namespace warren::app {
@@ -62,12 +62,6 @@ void daemon::ask_plugin(const std::string& name, mesh::plugin_request what,
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
 }
 
-void daemon::manage(const std::string&, std::string_view verb, boost::json::object,
-                    control::reply<boost::json::value> done) {
-   done(fail(errc::unsupported, "this daemon cannot do '" + std::string(verb) +
-                                      "' yet; its networks are what their files say"));
-}
-
 void daemon::reload(control::reply<control::reload_report> done) {
    auto loaded = load();
    if (!loaded.ok()) {
@@ -103,9 +97,11 @@ void daemon::reload(control::reply<control::reload_report> done) {
    for (auto& [name, plan] : ready->plans) {
       const auto it = networks_.find(name);
       const bool fresh = it == networks_.end();
-      const std::string change =
-            fresh ? "started" : describe_change(it->second.settings, plan.settings);
-      if (auto ok = apply(name, std::move(plan)); !ok)
+      const config::network& written =
+            *std::find_if(ready->settings.networks.begin(), ready->settings.networks.end(),
+                          [&](const config::network& n) { return n.name == name; });
+      const std::string change = fresh ? "started" : describe_change(it->second.settings, written);
+      if (auto ok = apply(name, std::move(plan), written); !ok)
          return done(fail(ok.error().code, ok.error().text + "; this network runs on as before"));
       report.changes.push_back(name + ": " + change);
    }

@@ -3,10 +3,12 @@
 #pragma once
 
 #include "core/app/daemon.hpp"
+#include "core/app/membership.hpp"
 #include "core/app/watchdog.hpp"
 #include "core/config/load.hpp"
 #include "core/control/server.hpp"
 #include "core/io/event_loop.hpp"
+#include "core/mesh/member_peers.hpp"
 #include "core/mesh/network.hpp"
 
 #include <atomic>
@@ -27,7 +29,8 @@ namespace log = base::log;
 /// What is known of a running network on the control thread.
 struct running {
    std::unique_ptr<mesh::network> network; // used on the shard only
-   config::network settings;               // as applied
+   config::network settings;               // as the operator's file has them
+   config::network applied;                // with the members
    std::vector<std::string> failed;        // plugins that failed since
    std::unique_ptr<asio::steady_timer> restart;
    uint32_t restarts = 0;
@@ -71,8 +74,33 @@ class daemon final : public control::backend {
    config::schemas schemas();
    base::result<prepared> prepare(config::settings settings);
    base::result<mesh::plan> make_plan(const config::network& wanted, const running* now);
-   base::result<void> apply(const std::string& name, mesh::plan plan);
+   base::result<void> apply(const std::string& name, mesh::plan plan, config::network as_written);
    void stop_network(const std::string& name);
+   // daemon_membership.cpp: networks with certificates
+   membership::hooks hooks_of(const std::string& name);
+   base::result<membership*> open_membership(const config::network& wanted);
+   std::filesystem::path folder_of(const std::string& name) const;
+   mesh::trust_handler trust_handler_of(const std::string& name);
+   std::vector<std::string> endpoints_of(const std::string& name);
+   void renew_members(const std::string& name);
+   base::result<void> start_network(const std::string& name);
+   base::result<void> write_network_file(const std::string& name, const crypto::bytes32& id,
+                                         const std::string& node, const std::string& listen,
+                                         const std::vector<std::string>& endpoints, uint32_t mtu);
+   void undo_network(const std::string& name);
+   using answer_or = base::result<boost::json::value>;
+   answer_or manage_create(const boost::json::object& a);
+   answer_or manage_join(const boost::json::object& a);
+   answer_or manage_leave(const std::string& name);
+   answer_or manage_invite(const std::string& name, const boost::json::object& a);
+   answer_or manage_party(membership& m, const std::string& name, std::string_view verb,
+                          const boost::json::object& a);
+   answer_or manage_trust(membership& m, const std::string& name, std::string_view verb,
+                          const boost::json::object& a);
+   answer_or manage_acl(membership& m, const std::string& name, std::string_view verb,
+                        const boost::json::object& a);
+   base::result<void> check_rules(const std::string& name, const std::string& text);
+   answer_or manage_add_stock(const std::string& name, const boost::json::object& a);
    void plan_restart(const std::string& name, running& r);
    void restart_failed(const std::string& name);
    void on_event(mesh::event event);
@@ -91,6 +119,7 @@ class daemon final : public control::backend {
    std::thread shard_;
    std::unique_ptr<watchdog> watchdog_; // of shard_
    std::map<std::string, running> networks_;
+   std::map<std::string, std::unique_ptr<membership>> members_;
    std::vector<mesh::network*> on_shard_networks_; // of the shard, touched there only
    std::deque<mesh::event> events_;
    std::map<uint64_t, std::function<void(const mesh::event&)>> subscribers_;

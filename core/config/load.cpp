@@ -151,6 +151,12 @@ class network_reader {
                                        "without spaces, '/', ':' and '%'");
       }
       if (auto v = in.integer("mtu", 1280, 65535 - 80)) n.mtu = static_cast<uint32_t>(*v);
+      if (auto v = in.string("id")) {
+         if (auto id = crypto::parse_network_id(*v))
+            n.id = *id;
+         else
+            in.fail("id", id.error().text);
+      }
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
       if (auto v = in.boolean("allow_plaintext")) n.allow_plaintext = *v;
       if (in.has("offload")) n.offload = read_offload(in);
@@ -186,6 +192,10 @@ class network_reader {
             n.addresses.push_back(*a);
          else
             errors_.add(item.where, a.error().text);
+      }
+      for (const auto& item : in.strings("endpoints")) {
+         check_endpoint(item);
+         n.endpoints.push_back(item.value);
       }
       for (const auto& item : in.strings("roles")) {
          if (item.value == "relay")

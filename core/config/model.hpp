@@ -77,6 +77,7 @@ struct network {
    std::string keys;                // folder of identity.key and tunnel.key
    std::string node_name;           // default: the host's
    std::vector<wrn_addr> addresses; // of the interface, with prefix length
+   std::vector<std::string> endpoints; // where others reach this node, beside its own addresses
    bool allow_plaintext = false;
    base::offload_set offload{};        // that may be used
    bool relay = false;                 // passes on what members send each other through this node

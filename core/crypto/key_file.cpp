@@ -64,6 +64,12 @@ base::result<void> write_private_file(const fs::path& file, std::string_view tex
                        : ::link(temporary.c_str(), file.c_str());
    const int e = errno;
    if (!replace || status != 0) ::unlink(temporary.c_str());
+   // The name is in the folder, which is on the disk only when it is told to be.
+   if (status == 0) {
+      const file_descriptor folder(
+            ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (folder.get() >= 0) (void)::fsync(folder.get());
+   }
    if (status != 0) return fail_errno(base::errc_of_errno(e), "cannot write " + file.string(), e);
    return {};
 }

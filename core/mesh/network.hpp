@@ -67,6 +67,8 @@ class network final : public plugin::host_port,
 
    /// Before the first apply().
    void set_trust_handler(trust_handler handler) { trust_ = std::move(handler); }
+   /// The transports' names and where they listen.
+   std::vector<std::pair<std::string, wrn_addr>> listening() const;
    /// A message for the party of a linked node; false when there is no room or no link.
    bool send_trust(const trust::node_id& to, std::span<const uint8_t> message);
 

@@ -22,8 +22,8 @@ constexpr uint32_t trust_channel = 0; // of bulk messages; plugins' are hashes
 
 auto order(const trust::network_secret& s) { return std::tie(s.epoch, s.name); }
 
-crypto::secret32 knock_key(const trust::invite_secret& secret) {
-   return crypto::secret32(crypto::hash("warren/knock-key/1", {secret}));
+crypto::secret32 knock_key(const trust::invite_secret& secret, const crypto::bytes32& token) {
+   return crypto::secret32(crypto::hash("warren/knock-key/1", {secret, token}));
 }
 
 std::array<uint8_t, 16> short_network(const crypto::bytes32& id) {
@@ -64,8 +64,8 @@ void network::say_entitlement(const peer& p, trust::key_message& message) const 
    if (members_->waits) {
       message.by = trust::entitlement::invite;
       message.invite = members_->waits->invite;
-      message.tag =
-            trust::knock_tag(knock_key(members_->waits->secret), message, self, other, tunnel);
+      message.tag = trust::knock_tag(knock_key(members_->waits->secret, members_->waits->token),
+                                     message, self, other, tunnel);
    } else if (const auto* secret = shared_secret(p)) {
       message.by = trust::entitlement::secret;
       message.epoch = members_->secrets.back().epoch;
@@ -90,8 +90,8 @@ void network::on_knock(transport& t, const wrn_pkt& datagram, const trust::key_m
                                  {"why", "the invite is not known here"}});
          return;
       }
-      const auto tag = trust::knock_tag(knock_key(invite->second.secret), message, message.sender,
-                                        self, message.tunnel_key);
+      const auto tag = trust::knock_tag(knock_key(invite->second.secret, invite->second.token),
+                                        message, message.sender, self, message.tunnel_key);
       auto verdict =
             trust::verdict_of(invite->second, static_cast<uint64_t>(shard_.wall_ns()) / 1'000'000);
       if (!ours)
@@ -247,6 +247,13 @@ void network::end_quarantine(bool all) {
    });
    for (peer* p : gone)
       remove_peer(*p);
+}
+
+std::vector<std::pair<std::string, wrn_addr>> network::listening() const {
+   std::vector<std::pair<std::string, wrn_addr>> out;
+   for (const auto& t : transports_)
+      if (t->bound) out.emplace_back(t->instance->desc().name, t->bound->local());
+   return out;
 }
 
 bool network::send_trust(const trust::node_id& to, std::span<const uint8_t> message) {

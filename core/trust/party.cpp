@@ -50,6 +50,7 @@ crypto::bytes32 psk_of_invite(const invite_secret& secret, const crypto::bytes32
 party::party(party_host& host, std::shared_ptr<const identity> self, const crypto::bytes32& network)
     : host_(host), self_(std::move(self)), ledger_(network) {
    host_.random(instance_.data(), instance_.size());
+   started_ms_ = host_.now_ms();
 }
 
 base::result<std::unique_ptr<party>>
@@ -241,6 +242,14 @@ void party::rotate_if_due() {
    (void)rotate();
 }
 
+void party::use(std::shared_ptr<const identity> self) {
+   self_ = std::move(self);
+   if (!state_.next_tunnel || state_.next_tunnel->public_key != self_->tunnel.public_key) return;
+   state_.next_tunnel.reset();
+   state_.rotated_ms = host_.wall_ms();
+   unsaved_ = true;
+}
+
 std::optional<crypto::tunnel_key> party::take_new_tunnel_key() {
    return std::exchange(new_tunnel_, std::nullopt);
 }
@@ -275,12 +284,9 @@ void party::refresh() {
       state_.refused = state_.removed = false;
       state_.why.clear();
    }
-   if (state_.next_tunnel && me->cert.tunnel_key == state_.next_tunnel->public_key) {
-      new_tunnel_ = std::move(*state_.next_tunnel);
-      state_.next_tunnel.reset();
-      state_.rotated_ms = host_.wall_ms();
-      unsaved_ = true;
-   }
+   // Kept until use() says that its file is written: a crash between must not lose it.
+   if (state_.next_tunnel && me->cert.tunnel_key == state_.next_tunnel->public_key)
+      new_tunnel_ = {state_.next_tunnel->public_key, state_.next_tunnel->secret.clone()};
    const view& v = now();
    const auto have = [&](const network_secret& s) {
       return s.epoch == v.epoch && s.name == v.secret;
@@ -302,6 +308,9 @@ void party::tick() {
          l.digest_at = now_ms + 20'000 + jitter % 20'000;
          send_digest(node, l);
       }
+   if (state_.invited && state_.invited->tampered && state() == standing::waiting &&
+       now_ms >= started_ms_ + 4000)
+      on_knock(invite_verdict::tampered); // nobody contradicted what the signature says
    ask();
    publish_record(false);
    rotate_if_due();

@@ -101,7 +101,8 @@ class party {
       node_id admin{};
       short_id id{};
       invite_secret secret{};
-      std::string token; // as it was given, for the operator
+      std::string token;     // as it was given
+      bool tampered = false; // its signature does not fit: the inviter shall hear of it
       std::vector<std::string> endpoints;
       std::string node_name;
    };
@@ -138,6 +139,8 @@ class party {
    bool has_root() const { return state_.root.has_value(); }
    /// Numbers of members whose identity runs in two places.
    const std::set<node_id>& cloned() const { return cloned_; }
+   /// Something is to be sent or asked soon: tick() is wanted often.
+   bool busy() const { return !news_.empty() || change_pending_ || state_.next_tunnel.has_value(); }
    /// Members whose links should be kept, so that documents spread: log2 of the members, or all of
    /// few.
    std::vector<node_id> partners();
@@ -171,7 +174,8 @@ class party {
    /// A new tunnel key for this node; it is in use when take_new_tunnel_key() gives it.
    base::result<void> rotate();
    std::optional<crypto::tunnel_key> take_new_tunnel_key();
-   void use(std::shared_ptr<const identity> self) { self_ = std::move(self); }
+   /// This node's keys have changed: its file is written.
+   void use(std::shared_ptr<const identity> self);
    bool rotating() const { return state_.next_tunnel.has_value(); }
    void rotate_every(uint64_t seconds);
    uint64_t rotates_every() const { return state_.rotate_every_s; }
@@ -293,6 +297,7 @@ class party {
    bool changed_ = false, unsaved_ = false, change_pending_ = false;
    uint64_t change_at_ = 0;
    uint64_t save_at_ = 0, ask_at_ = 0, duties_at_ = 0, ask_wait_ = 0;
+   uint64_t started_ms_ = 0;
    uint64_t granted_wait_ = 0; // since when somebody lacks the secret
    short_id ask_nonce_{};
    std::optional<crypto::tunnel_key> new_tunnel_;

@@ -120,7 +120,13 @@ std::vector<uint8_t> party::snapshot() const {
       w.array(3).number(each.epoch).bytes(each.name).bytes(each.value.bytes());
    if (s.invited) {
       const invitation& i = *s.invited;
-      w.number(4).array(6).bytes(i.admin).bytes(i.id).bytes(i.secret).text(i.token);
+      w.number(4)
+            .array(7)
+            .number(i.tampered)
+            .bytes(i.admin)
+            .bytes(i.id)
+            .bytes(i.secret)
+            .text(i.token);
       put_texts(w, i.endpoints);
       w.text(i.node_name);
    }
@@ -203,7 +209,8 @@ base::result<void> party::load(std::span<const uint8_t> state) {
    }
    if (m.has(4)) {
       invitation i;
-      if (r.array(6) != 6) r.fail("half an invitation");
+      if (r.array(7) != 7) r.fail("half an invitation");
+      i.tampered = r.number(1) != 0;
       i.network = network();
       i.admin = r.fixed<32>();
       i.id = r.fixed<16>();

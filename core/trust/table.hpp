@@ -16,6 +16,7 @@ struct table {
       node_id admin{};
       short_id invite{};
       invite_secret secret{};
+      crypto::bytes32 token{}; // hash of the whole text: a change of any of it shows
    };
    std::optional<joining> waits;
 };
