@@ -4,6 +4,7 @@
 #include "core/app/paths.hpp"
 #include "core/control/json.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -84,6 +85,12 @@ void add_everything(CLI::App& root, command_context& c) {
    add_status_commands(root, c);
    add_ping_command(root, c);
    add_route_commands(root, c);
+   add_network_commands(root, c);
+   add_invite_commands(root, c);
+   add_member_commands(root, c);
+   add_admin_commands(root, c);
+   add_acl_commands(root, c);
+   add_trust_commands(root, c);
    add_key_commands(root, c);
    add_config_commands(root, c);
    add_plugin_commands(root, c);
@@ -264,8 +271,12 @@ int run_command_line(int argc, char** argv, const command_hooks& hooks) {
    c.color = hooks.out == nullptr && wants_color();
    CLI::App root("Warren: a mesh VPN", "warren");
    add_everything(root, c);
+   // CLI11 takes them from the end.
+   std::vector<std::string> arguments =
+         without_tag_options(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+   std::reverse(arguments.begin(), arguments.end());
    try {
-      root.parse(argc, argv);
+      root.parse(std::move(arguments));
    } catch (const CLI::CallForHelp&) {
       c.out << root.help();
       return exit_ok;

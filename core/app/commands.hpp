@@ -87,6 +87,16 @@ void add_daemon_commands(CLI::App& root, command_context& c); // run, up, down, 
 void add_status_commands(CLI::App& root, command_context& c); // status, wait, peer list, events
 void add_ping_command(CLI::App& root, command_context& c);
 void add_key_commands(CLI::App& root, command_context& c);
+void add_key_rotate_command(CLI::App& key, command_context& c); // key rotate
+void add_network_commands(CLI::App& root, command_context& c);  // network
+void add_invite_commands(CLI::App& root, command_context& c);   // invite
+void add_member_commands(CLI::App& root, command_context& c);   // member
+void add_admin_commands(CLI::App& root, command_context& c);    // admin
+void add_trust_commands(CLI::App& root, command_context& c);    // trust, audit
+void add_acl_commands(CLI::App& root, command_context& c);      // acl
+void add_acl_store_commands(CLI::App& acl, command_context& c); // acl show, push, history, rollback
+/// The arguments as they are parsed: of 'member tag', "-eu" takes a tag away and is no option.
+std::vector<std::string> without_tag_options(std::vector<std::string> arguments);
 void add_config_commands(CLI::App& root, command_context& c);
 void add_plugin_commands(CLI::App& root, command_context& c);
 void add_plugin_new_command(CLI::App& plugin, command_context& c);      // plugin new

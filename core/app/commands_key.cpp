@@ -135,6 +135,7 @@ void add_key_commands(CLI::App& root, command_context& c) {
    look->add_option("dir", o->dir, "Folder; omitted: the network's")->type_name("DIR");
    look->add_flag("--peer", o->peer, "Print a [[peer]] table for the other nodes' files");
    look->callback([&c, o] { c.action = [&c, o] { return show(c, o->dir, o->peer); }; });
+   add_key_rotate_command(*key, c);
 }
 
 } // namespace warren::app

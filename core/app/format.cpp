@@ -52,6 +52,38 @@ base::result<std::chrono::milliseconds> parse_wait(std::string_view text) {
                            "' is not a duration; use seconds or 250ms, 30s, 5m, at most a day");
 }
 
+base::result<int64_t> parse_lifetime(std::string_view text) {
+   constexpr int64_t seconds_max = int64_t{3660} * 86'400;
+   const std::string_view digits = text.substr(0, text.empty() ? 0 : text.size() - 1);
+   int64_t count = 0, unit = 0;
+   switch (text.empty() ? '\0' : text.back()) {
+   case 's':
+      unit = 1;
+      break;
+   case 'm':
+      unit = 60;
+      break;
+   case 'h':
+      unit = 3600;
+      break;
+   case 'd':
+      unit = 86'400;
+      break;
+   case 'w':
+      unit = 7 * 86'400;
+      break;
+   default:
+      break;
+   }
+   const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+   if (unit == 0 || ec != std::errc{} || end != digits.data() + digits.size() || count < 1 ||
+       count > seconds_max / unit)
+      return base::fail(base::errc::invalid, "'" + std::string(text) +
+                                                   "' is not a lifetime; use 90s, 15m, 12h, 7d or "
+                                                   "4w, at most ten years");
+   return count * unit;
+}
+
 std::string short_key(std::string_view key) { return std::string(key.substr(0, 12)); }
 
 } // namespace warren::app

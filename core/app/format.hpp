@@ -23,6 +23,9 @@ std::string format_ago(int64_t ms_ago);
 /// "250ms", "30s", "2h", or a bare number of seconds: "30", "0.2". At most a day.
 base::result<std::chrono::milliseconds> parse_wait(std::string_view text);
 
+/// "90s", "15m", "12h", "7d", "4w" as seconds: at least one, at most ten years.
+base::result<int64_t> parse_lifetime(std::string_view text);
+
 /// The first characters of a node id or tunnel key, enough to tell peers apart: "key_6ASf5Ecm".
 std::string short_key(std::string_view key);
 

@@ -15,6 +15,22 @@ const std::string& shown(const table::cell& c) {
    return c.text.empty() ? nothing : c.text;
 }
 
+/// Bytes of a character at the beginning that drives a terminal or turns around what is read: the
+/// C0 and C1 controls, line separators, and Unicode's bidirectional marks; 0 for others.
+size_t hidden_length(std::string_view text) {
+   const auto at = [&](size_t i) {
+      return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+   };
+   if (at(0) < ' ' || at(0) == 127) return 1;
+   if (at(0) == 0xc2 && at(1) >= 0x80 && at(1) < 0xa0) return 2; // C1; some terminals obey them
+   if (at(0) == 0xd8 && at(1) == 0x9c) return 2;                 // U+061C
+   if (at(0) != 0xe2) return 0;
+   const unsigned last = at(2);
+   if (at(1) == 0x80 && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae)))
+      return 3;                                                    // U+200E, 200F, 2028 to 202E
+   return at(1) == 0x81 && last >= 0xa6 && last <= 0xa9 ? 3u : 0u; // U+2066 to 2069
+}
+
 } // namespace
 
 std::string paint(std::string_view text, tint t, bool color) {
@@ -41,15 +57,12 @@ std::string paint(std::string_view text, tint t, bool color) {
 
 std::string printable(std::string_view text) {
    std::string out;
-   for (size_t i = 0; i < text.size(); i++) {
-      const auto c = static_cast<unsigned char>(text[i]);
-      // C1 controls are two bytes in UTF-8, and some terminals obey them.
-      if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
-          static_cast<unsigned char>(text[i + 1]) < 0xa0) {
+   for (size_t i = 0; i < text.size();) {
+      if (const size_t n = hidden_length(text.substr(i)); n != 0) {
          out += '?';
-         i++;
+         i += n;
       } else {
-         out += c < ' ' || c == 127 ? '?' : text[i];
+         out += text[i++];
       }
    }
    return out;

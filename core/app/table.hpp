@@ -14,7 +14,8 @@ enum class tint { none, good, warning, bad, faint, strong };
 /// Wraps text in an ANSI colour when `color`.
 std::string paint(std::string_view text, tint t, bool color);
 
-/// Control characters replaced by '?', so that a text from elsewhere cannot drive the terminal.
+/// Control characters and marks of the direction of writing replaced by '?', so that a text from
+/// elsewhere cannot drive the terminal or look like another.
 std::string printable(std::string_view text);
 
 /// Columns that a text takes: code points of UTF-8.

@@ -64,11 +64,24 @@ base::result<address_plan> choose(std::span<const uint8_t> seed,
                              "such as --plan 100.64.0.0/16");
 }
 
+/// What of the pools lies inside the plan, lowest first: whoever signed them may have been wrong.
+std::vector<pool> usable_pools(const address_plan& plan, std::span<const pool> pools) {
+   std::vector<pool> out;
+   for (const pool& p : pools) {
+      const pool inside{std::max(p.first, creator_number),
+                        std::min(p.last, usable_addresses(plan))};
+      if (inside.first <= inside.last) out.push_back(inside);
+   }
+   std::sort(out.begin(), out.end(),
+             [](const pool& a, const pool& b) { return a.first < b.first; });
+   return out;
+}
+
 uint64_t count_free(std::span<const pool> pools, const number_taken& taken) {
    uint64_t count = 0;
    for (const pool& p : pools)
-      for (uint64_t n = p.first; n <= p.last; n++)
-         count += taken(static_cast<uint32_t>(n)) ? 0 : 1;
+      for (uint32_t n = p.first; n <= p.last; n++)
+         count += taken(n) ? 0 : 1;
    return count;
 }
 
@@ -137,18 +150,12 @@ std::optional<uint32_t> number_of_address(const address_plan& plan, const wrn_ad
 
 base::result<uint32_t> next_address(const address_plan& plan, std::span<const pool> pools,
                                     const number_taken& taken) {
-   std::vector<pool> sorted(pools.begin(), pools.end());
-   std::sort(sorted.begin(), sorted.end(),
-             [](const pool& a, const pool& b) { return a.first < b.first; });
    uint64_t held = 0;
-   for (const pool& p : sorted) {
-      const uint32_t first = std::max(p.first, uint32_t{1}),
-                     last = std::min(p.last, usable_addresses(plan));
-      for (uint32_t n = first; n <= last; n++) {
+   for (const pool& p : usable_pools(plan, pools))
+      for (uint32_t n = p.first; n <= p.last; n++) {
          if (!taken(n)) return n;
          held++;
       }
-   }
    const std::string members = std::to_string(usable_addresses(plan));
    if (held >= usable_addresses(plan))
       return fail(errc::limit, "the network is full: its address plan " + format_plan(plan) +
@@ -166,19 +173,16 @@ base::result<shares> split(const address_plan& plan, std::span<const pool> pools
                            const number_taken& taken) {
    if (part < 2 || part > part_max)
       return fail(errc::invalid, "a share is 1/2 to 1/16 of the free addresses");
-   const uint64_t wanted = count_free(pools, taken) / part;
+   const std::vector<pool> all = usable_pools(plan, pools);
+   const uint64_t wanted = count_free(all, taken) / part;
    if (wanted == 0)
       return fail(errc::limit, "1/" + std::to_string(part) + " of the free addresses of " +
                                      format_plan(plan) +
                                      " is not one; give a larger share, or remove members first");
-   std::vector<pool> sorted(pools.begin(), pools.end());
-   std::sort(sorted.begin(), sorted.end(),
-             [](const pool& a, const pool& b) { return a.first > b.first; });
    shares out;
    uint64_t given = 0;
-   for (const pool& p : sorted)
-      for (uint64_t n = p.last; n >= p.first && n != UINT64_MAX; n--) {
-         const auto number = static_cast<uint32_t>(n);
+   for (auto p = all.rbegin(); p != all.rend(); ++p)
+      for (uint32_t number = p->last; number >= p->first; number--) { // first is 1 or more
          const bool fits = out.given.size() < pools_max ||
                            (!out.given.empty() && out.given.back().first == number + 1);
          if (given < wanted && fits && !taken(number)) {

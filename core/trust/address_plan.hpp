@@ -54,7 +54,7 @@ std::optional<uint32_t> number_of_address(const address_plan& plan, const wrn_ad
 base::result<uint32_t> next_address(const address_plan& plan, std::span<const pool> pools,
                                     const number_taken& taken);
 
-/// What an admin keeps and gives to another: disjoint, and together what it had.
+/// What an admin keeps and gives to another: disjoint, and together what it had inside the plan.
 struct shares {
    std::vector<pool> kept, given;
 };

@@ -58,6 +58,18 @@ TEST(formats, waits_are_durations_or_seconds) {
       EXPECT_FALSE(parse_wait(bad)) << bad;
 }
 
+TEST(formats, lifetimes_are_whole_units_up_to_ten_years) {
+   EXPECT_EQ(*parse_lifetime("90s"), 90);
+   EXPECT_EQ(*parse_lifetime("15m"), 900);
+   EXPECT_EQ(*parse_lifetime("12h"), 43'200);
+   EXPECT_EQ(*parse_lifetime("7d"), 604'800);
+   EXPECT_EQ(*parse_lifetime("4w"), 2'419'200);
+   EXPECT_EQ(*parse_lifetime("3660d"), 316'224'000);
+   for (const char* bad : {"", "d", "7", "0d", "-7d", "+7d", "7D", "7 d", "7dd", "7.5d", "3661d",
+                           "9223372036854775807w", "99999999999999999999s", "never", "0x7d"})
+      EXPECT_FALSE(parse_lifetime(bad)) << bad;
+}
+
 TEST(formats, keys_are_cut_and_short_ones_stay) {
    EXPECT_EQ(short_key("key_6ASf5EcmmEHTgDJ4X4ZT5vT6iHVJBXPg5AN5YoTCpGWt"), "key_6ASf5Ecm");
    EXPECT_EQ(short_key(""), "");

@@ -74,6 +74,9 @@ TEST(tables, control_characters_cannot_drive_the_terminal) {
           "d"});
    EXPECT_EQ(t.render(0, false), "N\na?[2Jb?c??d\n");
    EXPECT_EQ(printable("gr\xc3\xbc\xc3\x9f \xc2\xa9"), "gr\xc3\xbc\xc3\x9f \xc2\xa9"); // text stays
+   EXPECT_EQ(printable("a\u202eb\u2066c\u200fd\u061c\u2028"), "a?b?c?d??"); // nothing turns around
+   EXPECT_EQ(printable("\u2013\u2026\u20ac\u2070\u0627"), "\u2013\u2026\u20ac\u2070\u0627");
+   EXPECT_EQ(printable("\xe2\x80"), "\xe2\x80");
 }
 
 } // namespace

@@ -126,6 +126,12 @@ TEST_F(address_plans, pools_beyond_the_plan_never_give_a_reserved_address) {
       members.insert(n);
    }
    EXPECT_FALSE(next_address(plan, everything, taken));
+   members.clear();
+   const auto s = split(plan, everything, 2, taken); // and are not walked through
+   ASSERT_TRUE(s);
+   EXPECT_EQ(s->kept, (std::vector<pool>{{1, 3}}));
+   EXPECT_EQ(s->given, (std::vector<pool>{{4, 6}}));
+   EXPECT_FALSE(next_address(plan, std::array{pool{7, 9}, pool{5, 4}}, taken));
 }
 
 TEST_F(address_plans, a_full_plan_says_how_many_it_holds_and_what_to_do) {
