@@ -3,6 +3,7 @@
 #include "core/app/commands.hpp"
 #include "core/app/paths.hpp"
 #include "core/control/json.hpp"
+#include "core/mesh/access_rules.hpp"
 
 #include <boost/json.hpp>
 #include <CLI/CLI.hpp>
@@ -84,6 +85,8 @@ void add_everything(CLI::App& root, command_context& c) {
    add_status_commands(root, c);
    add_ping_command(root, c);
    add_route_commands(root, c);
+   add_acl_commands(root, c);
+   add_explain_commands(root, c);
    add_key_commands(root, c);
    add_config_commands(root, c);
    add_plugin_commands(root, c);
@@ -173,6 +176,7 @@ void scan_plugins(const command_context& c, plugin::registry& plugins) {
 
 config::schemas schemas_of(plugin::registry& plugins) {
    config::schemas s;
+   s.rules = mesh::mistakes_of_rules;
    s.find = [&plugins](uint32_t kind, std::string_view word) {
       auto found = plugins.find(kind, word);
       return found ? config::plugin_schema{found->desc, ""}

@@ -60,6 +60,10 @@ name = "laptop"                    # default: the host's name
 addresses = ["10.20.0.1/24", "fd20::1/64"] # of the interface; the prefix length makes the route
 roles = []                         # ["relay"]: pass on what members without a direct path send each other
 
+# [acl]                              # who may reach what; without it everything is accepted
+# file = "NAME.hujson"               # the rules, relative to this file; 'warren acl check FILE' looks at them
+# default = "deny"                   # what no rule matches: "deny" or "accept"
+
 [[transport]]                      # in order of preference
 plugin = "wireguard"               # the one word
 listen = "[::]:51820"              # "auto": a port the system chooses

@@ -68,6 +68,14 @@ struct peer {
 };
 bool operator==(const peer& a, const peer& b);
 
+/// [acl]: who may reach what. The rules are text here; core/route knows what they mean.
+struct acl_settings {
+   std::string file; // empty: everything is accepted
+   std::string text; // of the file, as it was read
+   bool default_accept = false;
+   bool operator==(const acl_settings&) const = default;
+};
+
 /// One file under networks/.
 struct network {
    std::string name;      // of the file, without ".toml"
@@ -82,6 +90,7 @@ struct network {
    std::vector<plugin_use> transports; // in order of preference
    std::vector<plugin_use> plugins;    // the other kinds, as written
    std::vector<peer> peers;
+   acl_settings acl;
    /// Of a network with certificates: its peers are its members, beside those of the file. Nothing:
    /// the peers of the file are all there are.
    std::optional<crypto::bytes32> id;

@@ -45,6 +45,7 @@ class filter {
       epoch_++;
    }
    const rule_set& rules() const { return *rules_; }
+   const std::shared_ptr<const rule_set>& shared_rules() const { return rules_; }
 
    /// `peer` is who sent the packet or will get it, `now` a steady clock in nanoseconds. After
    /// set_rules().
