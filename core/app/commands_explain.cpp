@@ -50,7 +50,7 @@ void print_explanation(const command_context& c, const json::value& a) {
          << "destination  " << end_of(a, "destination") << "\n"
          << "forward      " << verdict_of(c, part_of(a, "forward")) << "\n"
          << "backward     " << verdict_of(c, part_of(a, "backward"))
-         << " as a flow of its own; replies pass\n";
+         << " (as a flow of its own; replies pass)\n";
    const json::value& link = part_of(a, "link");
    if (!link.is_object()) {
       c.out << "link         none: no end is another member\n";
@@ -69,21 +69,24 @@ void print_explanation(const command_context& c, const json::value& a) {
 }
 
 /// Is an end of the dropped packet meant by what the person wrote?
-bool is_meant(const std::string& who, const std::string& address, const std::string& peer) {
-   return who.empty() || who == address || who == peer;
+bool is_meant(const std::string& who, const std::string& address, const std::string& name) {
+   return who.empty() || who == address || who == name;
 }
 
 int last(const command_context& c, const explain_options& o, control::api& daemon,
          const std::string& network) {
    auto answer = daemon.request("GET", network_path(network, "/drops"), nullptr, answer_timeout);
    if (!answer) return c.refuse(answer.error());
+   std::string own; // the name of the end that is no peer
+   if (!o.source.empty())
+      if (const auto about = daemon.request("GET", network_path(network), nullptr, answer_timeout))
+         own = text_of(*about, "node_name");
    json::array meant;
    for (const json::value& d : list_of(*answer, "drops")) {
       const std::string peer = text_of(d, "peer");
       const bool in = text_of(d, "direction") == "in";
-      // The other end is ours, by address; a name of ours is not in the record.
-      if (is_meant(o.source, text_of(d, "source"), in ? peer : o.source) &&
-          is_meant(o.destination, text_of(d, "destination"), in ? o.destination : peer))
+      if (is_meant(o.source, text_of(d, "source"), in ? peer : own) &&
+          is_meant(o.destination, text_of(d, "destination"), in ? own : peer))
          meant.push_back(d);
    }
    if (c.json) {

@@ -32,7 +32,7 @@ struct acl_commands_with_files : acl_commands {
 
 TEST_F(acl_commands_with_files, check_warns_with_the_daemons_members) {
    EXPECT_EQ(run({"acl", "check", file}), exit_ok);
-   EXPECT_EQ(err, file + ":2:39: warning: no member is called \"ghost\" now\n" + file +
+   EXPECT_EQ(err, file + ":2:40: warning: no member is called \"ghost\" now\n" + file +
                         ":3:2: warning: this rule never matches: the one in line 2 covers it and "
                         "comes first, with another action\n");
    EXPECT_EQ(out, file + ": no mistakes, 2 rules, 2 warnings\n");
@@ -101,8 +101,8 @@ TEST_F(acl_commands_with_files, explain_tells_who_decides_and_which_way_it_goes)
                   "source       10.0.0.1 (laptop)\n"
                   "destination  10.0.0.2 (nas) port 22\n"
                   "forward      accepted by a.hujson:2 \"ssh\"\n"
-                  "backward     denied, no rule matches: the default as a flow of its own; replies "
-                  "pass\n"
+                  "backward     denied, no rule matches: the default (as a flow of its own; "
+                  "replies pass)\n"
                   "link         nas: up, wireguard to 192.0.2.1:51820\n"
                   "mtu          1420\n");
    EXPECT_EQ(run({"explain", "flow", "laptop"}), exit_usage);
@@ -122,6 +122,9 @@ TEST_F(acl_commands_with_files, explain_last_shows_the_drops_that_are_meant) {
    EXPECT_EQ(run({"explain", "flow", "nas", "--last"}), exit_ok);
    EXPECT_NE(out.find("10.0.0.2 5000"), std::string::npos) << out;
    EXPECT_EQ(out.find("10.0.0.3"), std::string::npos) << out;
+   EXPECT_EQ(run({"explain", "flow", "laptop", "--last"}), exit_ok);
+   EXPECT_EQ(out.find("10.0.0.2 5000"), std::string::npos) << out;
+   EXPECT_NE(out.find("10.0.0.3"), std::string::npos) << out;
    EXPECT_EQ(run({"explain", "flow", "ghost", "--last"}), exit_ok);
    EXPECT_EQ(out, "no such packet was dropped lately\n");
 }
@@ -153,8 +156,8 @@ TEST_F(acl_commands_with_files, the_manuals_example_is_right_and_its_tests_hold)
    write("example.hujson", example_of_manual());
    write("m.json", R"({"members": [
      {"name": "alice", "addresses": ["10.0.0.2"]},
-     {"name": "nas-box", "addresses": ["10.0.0.5"], "tags": ["server"], "groups": ["admins"]},
-     {"name": "x.dev@company.com", "addresses": ["10.0.0.6"], "roles": ["admin"]}]})");
+     {"name": "nas-box", "addresses": ["10.0.0.5"], "groups": ["admins"]},
+     {"name": "x.dev@company.com", "addresses": ["10.0.0.6"], "tags": ["server"], "roles": ["admin"]}]})");
    EXPECT_EQ(run({"acl", "check", "--members", at("m.json"), at("example.hujson")}), exit_ok);
    EXPECT_EQ(err, "");
    EXPECT_NE(out.find("5 rules, 0 warnings"), std::string::npos) << out;
