@@ -3,6 +3,7 @@
 #include "core/app/commands.hpp"
 #include "core/app/paths.hpp"
 #include "core/control/json.hpp"
+#include "core/mesh/access_rules.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -91,6 +92,7 @@ void add_everything(CLI::App& root, command_context& c) {
    add_admin_commands(root, c);
    add_acl_commands(root, c);
    add_trust_commands(root, c);
+   add_explain_commands(root, c);
    add_key_commands(root, c);
    add_config_commands(root, c);
    add_plugin_commands(root, c);
@@ -180,6 +182,7 @@ void scan_plugins(const command_context& c, plugin::registry& plugins) {
 
 config::schemas schemas_of(plugin::registry& plugins) {
    config::schemas s;
+   s.rules = mesh::mistakes_of_rules;
    s.find = [&plugins](uint32_t kind, std::string_view word) {
       auto found = plugins.find(kind, word);
       return found ? config::plugin_schema{found->desc, ""}

@@ -104,6 +104,7 @@ void add_plugin_describe_command(CLI::App& plugin, command_context& c); // plugi
 void add_plugin_call_command(CLI::App& plugin, command_context& c);     // plugin call
 void add_plugin_check_command(CLI::App& plugin, command_context& c);    // plugin check
 void add_route_commands(CLI::App& root, command_context& c);            // route list
+void add_explain_commands(CLI::App& root, command_context& c);          // explain flow
 void add_wg_quick_commands(CLI::App& root, command_context& c);         // import, export
 void add_help_commands(CLI::App& root, command_context& c);             // help, completion, version
 

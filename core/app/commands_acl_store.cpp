@@ -107,10 +107,4 @@ void add_acl_store_commands(CLI::App& acl, command_context& c) {
    });
 }
 
-void add_acl_commands(CLI::App& root, command_context& c) {
-   auto* acl = root.add_subcommand("acl", "Access rules: who may reach what");
-   acl->require_subcommand(1, 1);
-   add_acl_store_commands(*acl, c);
-}
-
 } // namespace warren::app

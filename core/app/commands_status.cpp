@@ -56,8 +56,8 @@ void print_status(const command_context& c, const json::value& s) {
               (text_of(s, "since").empty() ? "" : " since " + printable(text_of(s, "since"))));
    line("node", printable(text_of(s, "node_name") + "  " + text_of(s, "id")));
    line("tunnel key", printable(text_of(s, "tunnel_key")));
-   line("interface", printable(text_of(s, "interface")) + ", MTU " +
-                           std::to_string(number_of(s, "mtu")));
+   line("interface",
+        printable(text_of(s, "interface")) + ", MTU " + std::to_string(number_of(s, "mtu")));
    line("offloads", offloads_of(s));
    if (flag_of(s, "relay")) line("role", "relay");
    line("addresses", printable(join(list_of(s, "addresses"), ", ")));

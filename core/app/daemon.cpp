@@ -5,6 +5,7 @@
 #include "core/app/paths.hpp"
 #include "core/base/limits.hpp"
 #include "core/io/offload_probe.hpp"
+#include "core/mesh/access_rules.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -27,6 +28,7 @@ constexpr uint64_t second = 1'000'000'000;
 
 config::schemas daemon::schemas() {
    config::schemas s;
+   s.rules = mesh::mistakes_of_rules;
    s.find = [this](uint32_t kind, std::string_view word) {
       auto found = registry_.find(kind, word);
       return found ? config::plugin_schema{found->desc, ""}

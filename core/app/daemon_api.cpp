@@ -49,6 +49,27 @@ void daemon::ping(const std::string& name, std::string target, size_t bytes, uin
    if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
 }
 
+void daemon::explain(const std::string& name, mesh::explain_request what,
+                     control::reply<mesh::explain_result> done) {
+   const auto it = networks_.find(name);
+   if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
+   mesh::network* network = it->second.network.get();
+   const bool posted = loop_->post([this, network, done, what = std::move(what)] {
+      asio::post(context_, [done, r = network->explain(what)]() mutable { done(std::move(r)); });
+   });
+   if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
+}
+
+void daemon::drops(const std::string& name, control::reply<mesh::drop_report> done) {
+   const auto it = networks_.find(name);
+   if (it == networks_.end()) return done(fail(errc::not_found, "no network '" + name + "'"));
+   mesh::network* network = it->second.network.get();
+   const bool posted = loop_->post([this, network, done] {
+      asio::post(context_, [done, r = network->recent_drops()]() mutable { done(std::move(r)); });
+   });
+   if (!posted) done(fail(errc::limit, "the daemon is overloaded; try again"));
+}
+
 void daemon::ask_plugin(const std::string& name, mesh::plugin_request what,
                         control::reply<mesh::plugin_answer> done) {
    const auto it = networks_.find(name);

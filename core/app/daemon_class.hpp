@@ -49,6 +49,9 @@ class daemon final : public control::backend {
    void status(const std::string& network, control::reply<mesh::network_status> done) override;
    void ping(const std::string& network, std::string target, size_t bytes, uint64_t timeout_ns,
              control::reply<mesh::ping_result> done) override;
+   void explain(const std::string& network, mesh::explain_request what,
+                control::reply<mesh::explain_result> done) override;
+   void drops(const std::string& network, control::reply<mesh::drop_report> done) override;
    void ask_plugin(const std::string& network, mesh::plugin_request what,
                    control::reply<mesh::plugin_answer> done) override;
    void manage(const std::string& network, std::string_view verb, boost::json::object arguments,

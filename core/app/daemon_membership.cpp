@@ -5,6 +5,7 @@
 #include "core/base/limits.hpp"
 #include "core/crypto/key_file.hpp"
 #include "core/io/local_addresses.hpp"
+#include "core/route/acl.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -161,7 +162,14 @@ base::result<void> daemon::write_network_file(const std::string& name, const cry
    return crypto::write_private_file(file, text, true);
 }
 
-base::result<void> daemon::check_rules(const std::string&, const std::string&) { return {}; }
+/// Nobody's rules get out of here with a mistake in them.
+base::result<void> daemon::check_rules(const std::string& name, const std::string& text) {
+   const auto parsed = route::parse_acl(text, name + ".hujson");
+   for (const route::acl_mistake& m : parsed.mistakes)
+      if (!m.warning)
+         return fail(errc::config, route::format_mistake(name + ".hujson", m.at, m.text));
+   return {};
+}
 
 /// All that creating or joining has left behind when it could not be finished.
 void daemon::undo_network(const std::string& name) {

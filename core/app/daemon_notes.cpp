@@ -55,6 +55,7 @@ std::string describe_change(const config::network& before, const config::network
    if (before.interface != after.interface || before.mtu != after.mtu ||
        before.offload != after.offload)
       say("interface changed");
+   if (!(before.acl == after.acl)) say("access rules changed");
    return text.empty() ? "nothing restarted" : text;
 }
 

@@ -73,6 +73,15 @@ inline constexpr size_t config_errors_max = 50;
 /// Flow cache entries of one network, a power of two: 64 bytes each, so half a megabyte.
 inline constexpr size_t flow_cache_entries = 8192;
 
+/// Flows that the access rules of one network keep in mind, a power of two: 64 bytes each, a
+/// megabyte when all are in use. Beyond it the most idle ones of the busiest peers are forgotten.
+inline constexpr size_t tracked_flows_max = 16384;
+
+/// Dropped packets kept for `warren explain`, and how many of them are written down per second, so
+/// that a flood costs nothing.
+inline constexpr size_t drop_notes_max = 64;
+inline constexpr uint64_t drop_notes_per_second_max = 64;
+
 /// Slots of the packet pool of a shard: a few full batches in each direction plus what links stage
 /// while they handshake.
 inline constexpr size_t packet_slots = 4096;

@@ -53,6 +53,7 @@ interface = "example0"             # default: the network's name
 mtu = 1420                         # of the interface; 1280 to 65455
 # id = "net_…"                     # of a network with certificates, written by 'warren network create' and 'join';
 #                                  # without it the [[peer]] tables below are everybody there is
+# accept = ["acl"]                 # what the network's document may set here; [acl] below goes first
 # keys = "/var/lib/warren/NAME/keys" # folder of identity.key and tunnel.key, made by 'warren key generate'
 allow_plaintext = false            # true: transports without encryption may be used
 offload = ["tso", "uso", "gso", "gro"] # that may be used (TUN: TCP, UDP; sockets: send, receive); [] rules out a kernel's bugs
@@ -62,6 +63,10 @@ name = "laptop"                    # default: the host's name
 addresses = ["10.20.0.1/24", "fd20::1/64"] # of the interface; the prefix length makes the route
 # endpoints = ["wireguard://vpn.example.net:51820"] # where members reach this node, beside its own addresses
 roles = []                         # ["relay"]: pass on what members without a direct path send each other
+
+# [acl]                              # who may reach what; without it everything is accepted
+# file = "NAME.hujson"               # the rules, relative to this file; 'warren acl check FILE' looks at them
+# default = "deny"                   # what no rule matches: "deny" or "accept"
 
 [[transport]]                      # in order of preference
 plugin = "wireguard"               # the one word

@@ -53,53 +53,6 @@ std::string host_name() {
    return is_name(name) ? name : "node";
 }
 
-// --- warren.toml -------------------------------------------------------------------------------
-
-daemon read_daemon(const toml::table& table, const fs::path& file, error_list& errors) {
-   daemon d;
-   const fs::path folder = file.parent_path();
-   d.networks_dir = folder / "networks";
-   table_reader in(table, "", errors);
-   if (auto v = in.string("state_dir")) d.state_dir = resolve_path(*v, folder);
-   if (auto v = in.string("networks_dir")) d.networks_dir = resolve_path(*v, folder);
-   if (const toml::table* t = in.table("log")) {
-      table_reader log(*t, "[log]", errors);
-      if (auto v = log.string("level")) {
-         if (auto level = base::log::parse_level(*v))
-            d.log_level = *level;
-         else
-            log.fail("level", level.error().text);
-      }
-      if (auto v = log.string("file"))
-         d.log_file = v->empty() ? "" : resolve_path(*v, folder).string();
-      log.finish();
-   }
-   if (const toml::table* t = in.table("control")) {
-      table_reader control(*t, "[control]", errors);
-      if (auto v = control.string("socket")) {
-         d.socket = resolve_path(*v, folder);
-         if (d.socket.size() > 107)
-            control.fail(
-                  "socket",
-                  "'socket' has more than 107 bytes, which is what a unix socket's path can have");
-      }
-      if (auto v = control.string("group")) d.socket_group = *v;
-      control.finish();
-   }
-   if (const toml::table* t = in.table("plugins")) {
-      table_reader plugins(*t, "[plugins]", errors);
-      for (auto& dir : plugins.strings("dirs"))
-         d.plugin_dirs.push_back(resolve_path(dir.value, folder));
-      if (auto v = plugins.boolean("pinned_only")) d.plugins_pinned_only = *v;
-      if (const toml::table* pins = plugins.table("sha256")) read_pins(*pins, d, errors);
-      if (auto v = plugins.duration("watchdog", 0, 3600ll * 1'000'000'000))
-         d.plugin_watchdog_ns = static_cast<uint64_t>(*v);
-      plugins.finish();
-   }
-   in.finish();
-   return d;
-}
-
 // --- a network file ----------------------------------------------------------------------------
 
 class network_reader {
@@ -130,6 +83,7 @@ class network_reader {
             n.plugins.push_back(std::move(use));
       for (const toml::table* t : in.tables("peer"))
          read_peer(*t, n);
+      if (const toml::table* t = in.table("acl")) read_acl(*t, n.acl);
       in.finish();
       check_peers(n);
       check_listen(n);
@@ -157,9 +111,44 @@ class network_reader {
          else
             in.fail("id", id.error().text);
       }
+      if (in.has("accept")) {
+         n.accept_acl = false;
+         for (const auto& item : in.strings("accept"))
+            if (item.value == "acl")
+               n.accept_acl = true;
+            else
+               errors_.add(item.where, "\"" + item.value +
+                                             "\" is nothing that the network document "
+                                             "may set here; expected \"acl\"");
+      }
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
       if (auto v = in.boolean("allow_plaintext")) n.allow_plaintext = *v;
       if (in.has("offload")) n.offload = read_offload(in);
+      in.finish();
+   }
+
+   void read_acl(const toml::table& table, acl_settings& acl) {
+      table_reader in(table, "[acl]", errors_);
+      if (auto v = in.string("default")) {
+         acl.default_accept = *v == "accept";
+         if (*v != "accept" && *v != "deny")
+            in.fail("default",
+                    "'default' in [acl] is \"" + *v + "\"; expected \"deny\" or \"accept\"");
+      }
+      if (auto v = in.string("file")) {
+         acl.file = resolve_path(*v, folder_);
+         if (auto text = read_file(acl.file)) {
+            acl.text = std::move(*text);
+            if (plugins_.rules)
+               for (config_error& mistake : plugins_.rules(acl.text, acl.file))
+                  errors_.add(std::move(mistake.where), std::move(mistake.text));
+         } else {
+            in.fail("file", "\"" + acl.file + "\": " + text.error().text);
+         }
+      } else if (!in.has("file")) {
+         errors_.add(in.where(), "missing key 'file' in [acl]; it names the rules, 'warren acl "
+                                 "check FILE' looks at them");
+      }
       in.finish();
    }
 

@@ -41,6 +41,9 @@ using schema_source = std::function<plugin_schema(uint32_t kind, std::string_vie
 struct schemas {
    schema_source find;
    std::function<std::vector<const wrn_plugin_desc*>(uint32_t kind)> all;
+   /// The mistakes of access rules; `file` is how they are called. Empty: not looked for.
+   std::function<std::vector<config_error>(std::string_view text, const std::string& file)> rules =
+         {};
 };
 
 /// Reads warren.toml only (no plugins needed); a missing file is the defaults when

@@ -69,14 +69,22 @@ struct peer {
 };
 bool operator==(const peer& a, const peer& b);
 
+/// [acl]: who may reach what. The rules are text here; core/route knows what they mean.
+struct acl_settings {
+   std::string file; // empty: everything is accepted
+   std::string text; // of the file, as it was read
+   bool default_accept = false;
+   bool operator==(const acl_settings&) const = default;
+};
+
 /// One file under networks/.
 struct network {
    std::string name;      // of the file, without ".toml"
    std::string interface; // default: the name, cut to 15 bytes
    uint32_t mtu = 1420;
-   std::string keys;                // folder of identity.key and tunnel.key
-   std::string node_name;           // default: the host's
-   std::vector<wrn_addr> addresses; // of the interface, with prefix length
+   std::string keys;                   // folder of identity.key and tunnel.key
+   std::string node_name;              // default: the host's
+   std::vector<wrn_addr> addresses;    // of the interface, with prefix length
    std::vector<std::string> endpoints; // where others reach this node, beside its own addresses
    bool allow_plaintext = false;
    base::offload_set offload{};        // that may be used
@@ -84,9 +92,13 @@ struct network {
    std::vector<plugin_use> transports; // in order of preference
    std::vector<plugin_use> plugins;    // the other kinds, as written
    std::vector<peer> peers;
+   acl_settings acl;
    /// Of a network with certificates: its peers are its members, beside those of the file. Nothing:
    /// the peers of the file are all there are.
    std::optional<crypto::bytes32> id;
+   std::vector<peer> guests; // stock clients of other members: for access rules, routes go by those
+   std::vector<std::string> own_groups, own_tags, own_roles; // of this node's certificate
+   bool accept_acl = true; // rules of the network document hold, where the file has none
    std::string file;
 };
 

@@ -85,6 +85,9 @@ plugin_values read_plugin_values(const toml::table* table, const wrn_plugin_desc
                                  const location& where, const std::filesystem::path& folder,
                                  error_list& errors);
 
+/// The tables of warren.toml.
+daemon read_daemon(const toml::table& table, const std::filesystem::path& file, error_list& errors);
+
 /// [plugins.sha256]: "acme.so" = "64 hexadecimal digits".
 void read_pins(const toml::table& table, daemon& d, error_list& errors);
 

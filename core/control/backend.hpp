@@ -45,6 +45,11 @@ class backend {
    virtual void status(const std::string& network, reply<mesh::network_status> done) = 0;
    virtual void ping(const std::string& network, std::string target, size_t bytes,
                      uint64_t timeout_ns, reply<mesh::ping_result> done) = 0;
+   /// Whether a flow would pass, and which way.
+   virtual void explain(const std::string& network, mesh::explain_request what,
+                        reply<mesh::explain_result> done) = 0;
+   /// What the access rules dropped lately.
+   virtual void drops(const std::string& network, reply<mesh::drop_report> done) = 0;
    /// A request for a plugin of the network.
    virtual void ask_plugin(const std::string& network, mesh::plugin_request what,
                            reply<mesh::plugin_answer> done) = 0;

@@ -20,6 +20,13 @@ json::array list(const std::vector<wrn_addr>& prefixes, bool interface) {
    return out;
 }
 
+json::array texts(const std::vector<std::string>& all) {
+   json::array out;
+   for (const std::string& text : all)
+      out.push_back(json::string(text));
+   return out;
+}
+
 json::object drops_of(const mesh::drop_counts& drops) {
    json::object out;
    for (const auto& [reason, packets] : drops)
@@ -91,6 +98,9 @@ json::value to_json(const mesh::peer_status& p) {
          {"tunnel_key", p.tunnel_key
                               ? json::value(json::string(crypto::format_tunnel_key(*p.tunnel_key)))
                               : json::value(nullptr)},
+         {"groups", texts(p.groups)},
+         {"tags", texts(p.tags)},
+         {"roles", texts(p.roles)},
          {"addresses", list(p.addresses, false)},
          {"routes", list(p.routes, true)},
          {"state", mesh::to_string(p.state)},
@@ -175,6 +185,61 @@ json::value to_json(const mesh::ping_result& r) {
                        {"path", r.endpoint.family == WRN_AF_PATH ? "relayed" : "direct"},
                        {"transport", r.transport},
                        {"endpoint", endpoint_or_null(r.endpoint)}};
+}
+
+json::value to_json(const mesh::explain_result& r) {
+   const auto verdict = [](const mesh::rule_verdict& v) {
+      return json::object{{"accept", v.accept},
+                          {"rule", text_or_null(v.where)},
+                          {"rule_name", text_or_null(v.name)}};
+   };
+   const auto port = [](const std::optional<uint16_t>& p) {
+      return p ? json::value(*p) : json::value(nullptr);
+   };
+   json::value link = nullptr;
+   if (!r.peer.empty())
+      link = json::object{{"peer", r.peer},
+                          {"state", mesh::to_string(r.state)},
+                          {"transport", text_or_null(r.transport)},
+                          {"endpoint", endpoint_or_null(r.endpoint)},
+                          {"via", text_or_null(r.via)},
+                          {"mtu", r.mtu == 0 ? json::value(nullptr) : json::value(r.mtu)}};
+   return json::object{{"schema", "warren.explain/1"},
+                       {"source", base::format_address(r.source)},
+                       {"source_owner", text_or_null(r.source_owner)},
+                       {"source_port", port(r.source_port)},
+                       {"destination", base::format_address(r.destination)},
+                       {"destination_owner", text_or_null(r.destination_owner)},
+                       {"destination_port", port(r.destination_port)},
+                       {"protocol", r.protocol},
+                       {"forward", verdict(r.forward)},
+                       {"backward", verdict(r.backward)},
+                       {"link", std::move(link)}};
+}
+
+json::value to_json(const mesh::drop_report& r) {
+   json::array drops;
+   const auto address = [](const wrn_addr& a) {
+      return a.family == WRN_AF_NONE ? json::value(nullptr)
+                                     : json::value(json::string(base::format_address(a)));
+   };
+   for (const mesh::drop_record& d : r.drops)
+      drops.push_back(json::object{{"time", time_or_null(d.wall_ns)},
+                                   {"direction", d.incoming ? "in" : "out"},
+                                   {"peer", d.peer},
+                                   {"source", address(d.source)},
+                                   {"source_port", d.source.port},
+                                   {"destination", address(d.destination)},
+                                   {"destination_port", d.destination.port},
+                                   {"protocol", d.protocol},
+                                   {"why", d.why},
+                                   {"rule", text_or_null(d.where)}});
+   return json::object{{"schema", "warren.drops/1"},
+                       {"filtered", r.filtered},
+                       {"flows", r.flows},
+                       {"passed", drops_of(r.passed)},
+                       {"dropped", drops_of(r.dropped)},
+                       {"drops", std::move(drops)}};
 }
 
 json::value to_json(const daemon_info& i) {

@@ -11,9 +11,11 @@ namespace warren::control {
 
 boost::json::value to_json(const mesh::network_status& s); // warren.network/1
 boost::json::value to_json(const mesh::peer_status& p);
-boost::json::value to_json(const mesh::event& e);       // warren.event/1
-boost::json::value to_json(const mesh::ping_result& r); // warren.ping/1
-boost::json::value to_json(const daemon_info& i);       // warren.info/1
+boost::json::value to_json(const mesh::event& e);          // warren.event/1
+boost::json::value to_json(const mesh::ping_result& r);    // warren.ping/1
+boost::json::value to_json(const mesh::explain_result& r); // warren.explain/1
+boost::json::value to_json(const mesh::drop_report& r);    // warren.drops/1
+boost::json::value to_json(const daemon_info& i);          // warren.info/1
 boost::json::value to_json(const plugin_info& p);
 
 /// The text of a document: always valid UTF-8, since names, plugins' texts and echoed input need

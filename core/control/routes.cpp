@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <charconv>
 
 namespace warren::control {
 
@@ -171,6 +172,44 @@ void get_routes(backend& daemon, handler_arguments a, responder respond) {
                  }));
 }
 
+/// A key of the query, or nothing; an error when it is given and no port.
+base::result<std::optional<uint16_t>> port_in(const arguments& a, std::string_view key) {
+   const auto it = a.query.find(key);
+   if (it == a.query.end()) return std::optional<uint16_t>();
+   uint16_t port = 0;
+   const std::string& text = it->second;
+   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), port);
+   if (ec != std::errc() || end != text.data() + text.size())
+      return bad("'" + std::string(key) + "' is no port; expected 0 to 65535");
+   return std::optional<uint16_t>(port);
+}
+
+void get_explain(backend& daemon, handler_arguments a, responder respond) {
+   mesh::explain_request what;
+   for (const auto& [key, into] :
+        {std::pair("src", &what.source), {"dst", &what.destination}, {"proto", &what.protocol}}) {
+      const auto it = a.query.find(key);
+      if (it != a.query.end()) *into = it->second;
+      if (into->empty() || into->size() > 253)
+         return respond(
+               problem(bad("'" + std::string(key) + "' is missing or longer than 253 bytes")));
+   }
+   const auto source = port_in(a, "sport"), destination = port_in(a, "dport");
+   if (!source) return respond(problem(source.error()));
+   if (!destination) return respond(problem(destination.error()));
+   what.source_port = *source;
+   what.destination_port = *destination;
+   daemon.explain(a.path.at("network"), std::move(what),
+                  answer<mesh::explain_result>(std::move(respond),
+                                               [](const auto& r) { return to_json(r); }));
+}
+
+void get_drops(backend& daemon, handler_arguments a, responder respond) {
+   daemon.drops(
+         a.path.at("network"),
+         answer<mesh::drop_report>(std::move(respond), [](const auto& r) { return to_json(r); }));
+}
+
 void ask_plugin(std::string_view method, backend& daemon, handler_arguments a, responder respond) {
    mesh::plugin_request what{a.path.at("plugin"), std::string(method), a.path.at("path"),
                              method == "GET" ? "" : json::serialize(a.body)};
@@ -243,6 +282,20 @@ std::vector<route> daemon_routes() {
           {},
           false,
           get_routes},
+         {"GET",
+          "/v1/networks/{network}/explain",
+          "Whether a flow would pass the access rules, and which way it would go",
+          {"src", "dst", "proto", "sport", "dport"},
+          {},
+          false,
+          get_explain},
+         {"GET",
+          "/v1/networks/{network}/drops",
+          "Packets that the access rules dropped lately",
+          {},
+          {},
+          false,
+          get_drops},
          {"GET",
           "/v1/networks/{network}/plugins/{plugin}/{path}",
           "Ask a plugin of the network; path may hold slashes",

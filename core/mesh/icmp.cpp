@@ -101,6 +101,7 @@ std::optional<std::vector<uint8_t>> make_error(std::span<const uint8_t> packet,
 
 std::optional<std::vector<uint8_t>> make_unreachable(std::span<const uint8_t> packet,
                                                      unreachable_reason why) {
+   if (why == unreachable_reason::prohibited) return make_error(packet, {3, 13, 1, 1});
    const bool no_owner = why == unreachable_reason::no_owner;
    return make_error(packet, {3, uint8_t(no_owner ? 0 : 1), 1, uint8_t(no_owner ? 0 : 3)});
 }

@@ -13,8 +13,8 @@
 namespace warren::mesh {
 
 /// Why a packet could not go: becomes destination unreachable, code "host" (IPv4) or "no
-/// route"/"address" (IPv6).
-enum class unreachable_reason { no_owner, no_link };
+/// route"/"address" (IPv6), or "administratively prohibited" (RFC 1812 section 5.2.7.1, RFC 4443).
+enum class unreachable_reason { no_owner, no_link, prohibited };
 
 /// The answer to `packet`, from where it should have gone. Nothing for what must not be answered:
 /// ICMP errors, multicast, fragments but the first.

@@ -1,6 +1,7 @@
 #include "core/mesh/member_peers.hpp"
 
 #include "core/base/address.hpp"
+#include "core/route/acl.hpp"
 #include "core/trust/address_plan.hpp"
 
 #include <algorithm>
@@ -16,6 +17,23 @@ bool is_relay(const trust::member& m) {
    const auto& roles = m.cert.roles;
    return std::any_of(roles.begin(), roles.end(),
                       [](const std::string& r) { return r == "relay" || r == "admin"; });
+}
+
+/// The network's rules, where the operator's file has none of its own.
+void take_rules(config::network& settings, const trust::view& v) {
+   if (!settings.acl.file.empty() || !settings.accept_acl || !v.document || v.document->acl.empty())
+      return;
+   settings.acl.file = "network document, version " + std::to_string(v.document->version);
+   settings.acl.text = v.document->acl;
+   settings.acl.default_accept = false;
+   for (const route::acl_mistake& m :
+        route::parse_acl(settings.acl.text, settings.acl.file).mistakes)
+      if (!m.warning) {
+         // Of a newer version, or hostile: nothing passes until there are rules that we understand.
+         settings.acl.file += " (not understood here)";
+         settings.acl.text = "{}";
+         return;
+      }
 }
 
 config::peer peer_of(const trust::member& m, const crypto::bytes32& network) {
@@ -63,6 +81,10 @@ void add_members(config::network& settings, trust::party& party) {
    own6.prefix_len = 64;
    settings.addresses = {own, own6};
    settings.node_name = me->name;
+   settings.own_groups = me->cert.groups;
+   settings.own_tags = me->cert.tags;
+   settings.own_roles = me->cert.roles;
+   take_rules(settings, v);
    settings.relay = settings.relay && is_relay(*me);
 
    std::map<crypto::bytes32, std::vector<std::string>> known; // endpoints of the operator's file
@@ -94,10 +116,11 @@ void add_members(config::network& settings, trust::party& party) {
       if (m.cert.node) continue;
       const auto gateway = at.find(m.cert.via);
       if (gateway == at.end()) continue;
-      const config::peer p = peer_of(m, party.network());
+      config::peer p = peer_of(m, party.network());
       auto& routes = settings.peers[gateway->second].routes;
       routes.insert(routes.end(), p.addresses.begin(), p.addresses.end());
       routes.insert(routes.end(), p.routes.begin(), p.routes.end());
+      settings.guests.push_back(std::move(p));
    }
 }
 

@@ -70,11 +70,13 @@ struct network::staged {
    std::vector<size_t> kept_transports,
          kept_plugins; // indices into the old ones, moved at commit; SIZE_MAX = new
    bool reconfigure_tun = false;
+   std::shared_ptr<const route::acl> rules; // of the configuration
 };
 
 network::network(io::shard& shard, std::string name, event_handler on_event)
     : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)),
       peers_(limits::peers_max), flows_(limits::flow_cache_entries, random_words(shard)),
+      note_budget_{limits::drop_notes_per_second_max, limits::drop_notes_per_second_max},
       ping_identifier_(static_cast<uint16_t>(random_word(shard))), icmp_budget_{100, 100},
       key_budget_{200, 200} {}
 
@@ -119,6 +121,11 @@ base::result<void> network::prepare(plan& wanted, staged& next) {
    if (wanted.settings.peers.size() > limits::peers_max)
       return fail(errc::limit,
                   name_ + " has more than " + std::to_string(limits::peers_max) + " peers");
+
+   if (auto rules = read_rules(wanted.settings))
+      next.rules = std::move(*rules);
+   else
+      return rules.error();
 
    std::vector<bool> socket_taken(transports_.size(), false);
    std::vector<bool> transport_taken(transports_.size(), false);
@@ -301,6 +308,10 @@ void network::commit(plan& wanted, staged& next,
          retired.push_back(std::move(d));
       }
 
+   if (!(settings_.acl == wanted.settings.acl)) {
+      acl_ = std::move(next.rules);
+      acl_default_accept_ = wanted.settings.acl.default_accept;
+   }
    const bool new_mtu = settings_.mtu != wanted.settings.mtu;
    settings_ = std::move(wanted.settings);
    identity_ = wanted.identity;

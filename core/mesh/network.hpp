@@ -8,13 +8,16 @@
 
 #include "core/base/handle_table.hpp"
 #include "core/mesh/frame.hpp"
+#include "core/mesh/icmp.hpp"
 #include "core/mesh/peer.hpp"
 #include "core/mesh/status.hpp"
+#include "core/route/filter.hpp"
 #include "core/route/flow_cache.hpp"
 #include "core/route/owner_table.hpp"
 #include "core/trust/key_statement.hpp"
 #include "core/trust/table.hpp"
 
+#include <map>
 #include <unordered_map>
 
 namespace warren::mesh {
@@ -71,6 +74,12 @@ class network final : public plugin::host_port,
    std::vector<std::pair<std::string, wrn_addr>> listening() const;
    /// A message for the party of a linked node; false when there is no room or no link.
    bool send_trust(const trust::node_id& to, std::span<const uint8_t> message);
+   /// Access rules from now on; null: everything is accepted. Rules of the configuration take their
+   /// place when they change.
+   void set_acl(std::shared_ptr<const route::acl> rules, bool default_accept);
+   /// errc::not_found for a name that no member has.
+   base::result<explain_result> explain(const explain_request& request) const;
+   drop_report recent_drops() const;
 
    /// The kernel's view changed or was changed: transports forget sticky addresses, interface
    /// settings are repaired.
@@ -134,6 +143,11 @@ class network final : public plugin::host_port,
    struct step { // of an overlay packet: onward by a link, or arrived for a transport
       link* onward = nullptr;
       transport* arrived = nullptr;
+   };
+   struct drop_note {
+      drop_record what;
+      std::shared_ptr<const route::rule_set> rules;
+      uint32_t rule = route::no_rule;
    };
    struct bulk_port;
    friend struct bulk_port;
@@ -245,7 +259,7 @@ class network final : public plugin::host_port,
    void count_drop(peer* p, drop_reason why, uint64_t packets = 1);
    void drop_all(peer* p, std::span<const wrn_pkt> packets, drop_reason why);
    void answer(const std::optional<std::vector<uint8_t>>& icmp);
-   void answer_unreachable(std::span<const wrn_pkt> packets, bool owned);
+   void answer_unreachable(std::span<const wrn_pkt> packets, unreachable_reason why);
    bool is_own_datagram(const peer& p, const route::ip_view& ip) const;
    bool source_belongs(peer& p, const route::ip_view& ip);
    bool may_wait() const;
@@ -253,6 +267,18 @@ class network final : public plugin::host_port,
    void send_echo(link& l);
    void on_frame(link& l, std::span<const uint8_t> packet);
    bool take_ping_reply(peer& p, std::span<const uint8_t> packet, const route::ip_view& ip);
+
+   // network_acl.cpp: access rules
+   base::result<std::shared_ptr<const route::acl>> read_rules(const config::network& wanted) const;
+   void renew_rules();
+   std::vector<route::member_view> member_views() const;
+   uint64_t member_behind(const peer& p, std::span<const uint8_t> packet, bool incoming) const;
+   bool passes(const peer& p, std::span<const uint8_t> packet, uint64_t now, bool incoming);
+   void note_drop(const peer& p, std::span<const uint8_t> packet, const route::verdict& v,
+                  bool incoming);
+   rule_verdict ask_rules(const wrn_addr& from, const wrn_addr& to, int protocol,
+                          std::optional<uint16_t> port) const;
+   std::vector<wrn_addr> addresses_of(const std::string& who, std::string& owner) const;
 
    // key_exchange.cpp
    void ask_key(peer& p);
@@ -292,6 +318,7 @@ class network final : public plugin::host_port,
    std::shared_ptr<const trust::identity> identity_;
    std::shared_ptr<const trust::table> members_; // null: the configuration is the trust
    trust_handler trust_;
+   std::map<std::array<uint8_t, 17>, uint64_t> guests_; // family and address -> member of the rules
    std::unique_ptr<io::tun_device> tun_;
    bool tun_up_ = true;
    std::vector<std::unique_ptr<transport>> transports_;
@@ -304,6 +331,13 @@ class network final : public plugin::host_port,
    route::flow_cache flows_;
    uint32_t epoch_ = 0;
    drop_counters drops_{};
+
+   std::shared_ptr<const route::acl> acl_;
+   bool acl_default_accept_ = false;
+   std::unique_ptr<route::filter> filter_; // null: no rules
+   std::vector<drop_note> drop_notes_;     // a ring, bounded
+   size_t next_drop_note_ = 0;
+   bucket note_budget_;
 
    uint64_t maintenance_timer_ = 0;
    uint64_t ping_timer_ = 0;

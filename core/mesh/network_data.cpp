@@ -66,15 +66,18 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
    size_t first = 0;
    uint32_t longest = 0;
    peer* current = nullptr;
+   constexpr drop_reason goes = drop_reason::count_;
    drop_reason why = drop_reason::not_ip;
+   const uint64_t now = filter_ ? shard_.now() : 0;
    const auto flush = [&](size_t end) {
       if (end == first) return;
       const auto run = packets.subspan(first, end - first);
-      if (current != nullptr) {
+      if (why == goes) {
          send_to(*current, run, longest);
       } else {
-         if (why == drop_reason::no_owner) answer_unreachable(run, false);
-         drop_all(nullptr, run, why);
+         if (why == drop_reason::no_owner) answer_unreachable(run, unreachable_reason::no_owner);
+         if (why == drop_reason::acl) answer_unreachable(run, unreachable_reason::prohibited);
+         drop_all(current, run, why);
       }
       first = end;
    };
@@ -82,14 +85,18 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
       if (i != first && (packets[i].flags & WRN_PKT_RUN) != 0) continue;
       const auto ip = route::parse_ip(data_of(packets[i]));
       peer* owner = ip ? peers_.find(owner_of(*ip)) : nullptr;
-      drop_reason reason = ip ? drop_reason::no_owner : drop_reason::not_ip;
+      drop_reason reason = owner != nullptr ? goes
+                           : ip             ? drop_reason::no_owner
+                                            : drop_reason::not_ip;
       if (owner != nullptr && ((ip->protocol == protocol_udp && is_own_datagram(*owner, *ip)) ||
                                is_own_stream(*owner, *ip))) {
          owner = nullptr;
          reason = drop_reason::loop;
       }
-      if (owner != nullptr && is_syn(data_of(packets[i]), *ip)) clamp(*owner, packets[i], *ip);
-      if (i == first || owner != current || (owner == nullptr && reason != why)) {
+      if (owner != nullptr && filter_ && !passes(*owner, data_of(packets[i]), now, false))
+         reason = drop_reason::acl;
+      if (reason == goes && is_syn(data_of(packets[i]), *ip)) clamp(*owner, packets[i], *ip);
+      if (i == first || owner != current || reason != why) {
          flush(i);
          current = owner;
          why = reason;
@@ -100,10 +107,9 @@ void network::on_packets(io::tun_device&, std::span<wrn_pkt> packets) {
    flush(packets.size());
 }
 
-void network::answer_unreachable(std::span<const wrn_pkt> packets, bool owned) {
+void network::answer_unreachable(std::span<const wrn_pkt> packets, unreachable_reason why) {
    if (packets.empty() || !icmp_budget_.take(shard_.now())) return;
-   answer(make_unreachable(data_of(packets.front()),
-                           owned ? unreachable_reason::no_link : unreachable_reason::no_owner));
+   answer(make_unreachable(data_of(packets.front()), why));
 }
 
 /// To our own applications.
@@ -137,7 +143,7 @@ void network::send_to(peer& p, std::span<wrn_pkt> packets, uint32_t longest) {
          p.last_error = !p.tunnel_key  ? "its tunnel key is not known yet"
                         : l == nullptr ? "no transport for it runs"
                                        : "no endpoint known";
-      answer_unreachable(packets, true);
+      answer_unreachable(packets, unreachable_reason::no_link);
       drop_all(&p, packets, drop_reason::no_link);
       return;
    }
@@ -241,6 +247,7 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
       return;
    }
    peer& p = *l->owner;
+   const uint64_t now = filter_ ? shard_.now() : 0;
    // Good packets move to the front, in order; the rest is dropped on the way.
    size_t kept = 0;
    for (wrn_pkt& packet : packets) {
@@ -258,6 +265,8 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
          drop_all(&p, {&packet, 1}, drop_reason::wrong_source);
       } else if (!pings_.empty() && take_ping_reply(p, bytes, *ip)) {
          shard_.pool().free({&packet, 1});
+      } else if (filter_ && !passes(p, bytes, now, true)) {
+         drop_all(&p, {&packet, 1}, drop_reason::acl);
       } else {
          if (is_syn(bytes, *ip)) clamp(p, packet, *ip);
          packets[kept++] = packet;

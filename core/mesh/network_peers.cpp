@@ -163,6 +163,7 @@ void network::rebuild_owners() {
    WRN_ASSERT(built.has_value()); // prepare() built the same
    owners_ = std::move(*built);
    epoch_++;
+   renew_rules();
 }
 
 peer* network::find_peer(const config::peer& settings) const {

@@ -33,6 +33,7 @@ enum class drop_reason : uint8_t {
    loop,          // our own datagram to the peer, routed into the tunnel that it carries
    no_way,        // no member leads to the destination, or we do not relay
    unknown_frame, // a mesh frame of a type or version we do not know
+   acl,           // the access rules forbid it
    count_
 };
 std::string_view to_string(drop_reason r);

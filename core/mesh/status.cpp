@@ -20,9 +20,9 @@ std::string_view to_string(peer_state s) {
 
 std::string_view to_string(drop_reason r) {
    static constexpr std::string_view names[] = {
-         "other",   "malformed", "auth",   "replay",       "no_link",  "queue_full",
-         "too_big", "rate",      "policy", "expired",      "no_owner", "wrong_source",
-         "not_ip",  "loop",      "no_way", "unknown_frame"};
+         "other",   "malformed", "auth",   "replay",        "no_link",  "queue_full",
+         "too_big", "rate",      "policy", "expired",       "no_owner", "wrong_source",
+         "not_ip",  "loop",      "no_way", "unknown_frame", "acl"};
    static_assert(std::size(names) == static_cast<size_t>(drop_reason::count_));
    return names[static_cast<size_t>(r)];
 }
@@ -94,6 +94,9 @@ network_status network::status() const {
       ps.name = p.settings.name;
       ps.id = p.settings.id;
       ps.tunnel_key = p.tunnel_key;
+      ps.groups = p.settings.groups;
+      ps.tags = p.settings.tags;
+      ps.roles = p.settings.roles;
       ps.addresses = p.settings.addresses;
       ps.routes = p.settings.routes;
       ps.rtt_us = p.rtt_ns / 1000;

@@ -32,6 +32,7 @@ std::string_view offload_state(bool used, bool wanted, base::offload_verdict ver
 struct peer_status {
    std::string name;
    std::optional<crypto::bytes32> id, tunnel_key;
+   std::vector<std::string> groups, tags, roles;
    std::vector<wrn_addr> addresses, routes;
    peer_state state = peer_state::idle;
    std::string transport; // of the link in use
@@ -94,6 +95,52 @@ struct plugin_request {
 struct plugin_answer {
    uint32_t status = 200;
    std::string json;
+};
+
+/// "Would this pass, and which way would it go?" Ends are members' names or addresses.
+struct explain_request {
+   std::string source, destination;
+   std::string protocol = "tcp"; // as in the rules
+   std::optional<uint16_t> source_port, destination_port;
+};
+
+/// What the rules say of a new flow.
+struct rule_verdict {
+   bool accept = true;
+   std::string where; // "file:line"; "default"; empty: there are no rules
+   std::string name;  // of the rule
+};
+
+struct explain_result {
+   wrn_addr source{}, destination{};
+   std::string source_owner, destination_owner; // names; empty: nobody
+   std::string protocol;
+   std::optional<uint16_t> source_port, destination_port;
+   rule_verdict forward, backward; // backward: the destination begins; replies pass anyway
+   // The link to the member that is not this node; empty when both or none are.
+   std::string peer;
+   peer_state state = peer_state::idle;
+   std::string transport, via;
+   wrn_addr endpoint{};
+   uint32_t mtu = 0;
+};
+
+/// A packet that the access rules dropped.
+struct drop_record {
+   int64_t wall_ns = 0;
+   bool incoming = false;
+   std::string peer;
+   wrn_addr source{}, destination{}; // with ports
+   uint8_t protocol = 0;
+   std::string why;   // "rule", "default", "fragment_first_missing"
+   std::string where; // "file:line", "default"
+};
+
+struct drop_report {
+   std::vector<drop_record> drops; // oldest first
+   bool filtered = false;          // there are rules
+   size_t flows = 0;               // that are kept in mind
+   drop_counts passed, dropped;    // by why
 };
 
 struct ping_result {

@@ -1,5 +1,5 @@
-// Remembers per flow what the slow path decided (today: the owner of the destination; policy
-// verdicts will join it).
+// Remembers per flow what the slow path decided: the owner of the destination. (What access rules
+// decided is in flow_table.hpp, since that must not be forgotten by chance.)
 //
 // Fixed size, two entries per set, nothing to sweep: an entry is valid while its epoch is the
 // table's, so a new owner table empties the cache by raising one number. The hash is keyed, because
@@ -37,10 +37,29 @@ struct flow_key {
    }
 };
 
+/// 64 times 64 bits to 128, folded.
+inline uint64_t fold(uint64_t a, uint64_t b) noexcept {
+   __extension__ using u128 = unsigned __int128;
+   const u128 product = static_cast<u128>(a) * b;
+   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+using flow_secrets = std::array<uint64_t, 5>;
+
+/// Three multiplications side by side and one behind them; each factor has a secret of its own in
+/// it, so that nobody who chooses packets can choose what collides.
+inline uint64_t hash_of(const flow_key& key, const flow_secrets& secrets) noexcept {
+   const uint64_t rest = static_cast<uint64_t>(key.ports) << 16 |
+                         static_cast<uint64_t>(key.protocol) << 8 | key.family;
+   return fold(fold(key.address[0] ^ secrets[0], key.address[2] ^ secrets[1]) ^
+                     fold(key.address[1] ^ secrets[2], key.address[3] ^ secrets[3]),
+               rest ^ secrets[4]);
+}
+
 class flow_cache {
  public:
    /// `entries` is a power of two; `secrets` key the hash.
-   flow_cache(size_t entries, const std::array<uint64_t, 5>& secrets)
+   flow_cache(size_t entries, const flow_secrets& secrets)
        : memory_(std::calloc(entries + 1, sizeof(entry)), std::free), mask_(entries - 2),
          secrets_(secrets) {
       if (!memory_) throw std::bad_alloc();
@@ -73,29 +92,13 @@ class flow_cache {
    };
    static_assert(sizeof(entry) == 64);
 
-   // Three multiplications side by side and one behind them; each factor has a secret of its own in
-   // it, so that nobody who chooses packets can choose what collides.
-   entry* set_of(const flow_key& key) noexcept {
-      const uint64_t rest = static_cast<uint64_t>(key.ports) << 16 |
-                            static_cast<uint64_t>(key.protocol) << 8 | key.family;
-      const uint64_t h =
-            fold(fold(key.address[0] ^ secrets_[0], key.address[2] ^ secrets_[1]) ^
-                       fold(key.address[1] ^ secrets_[2], key.address[3] ^ secrets_[3]),
-                 rest ^ secrets_[4]);
-      return &entries_[h & mask_];
-   }
-   /// 64 times 64 bits to 128, folded.
-   static uint64_t fold(uint64_t a, uint64_t b) noexcept {
-      __extension__ using u128 = unsigned __int128;
-      const u128 product = static_cast<u128>(a) * b;
-      return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-   }
+   entry* set_of(const flow_key& key) noexcept { return &entries_[hash_of(key, secrets_) & mask_]; }
 
    // All zero is empty: a network without traffic touches none of it.
    std::unique_ptr<void, decltype(&std::free)> memory_;
    entry* entries_;
    size_t mask_; // of the first entry of a set
-   std::array<uint64_t, 5> secrets_;
+   flow_secrets secrets_;
 };
 
 } // namespace warren::route

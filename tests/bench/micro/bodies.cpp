@@ -9,6 +9,7 @@ std::vector<entry> all_entries() {
    std::vector<entry> all;
    add_io(all);
    add_route(all);
+   add_acl(all);
    add_aead(all);
    return all;
 }

@@ -34,6 +34,7 @@ struct entry {
 std::vector<entry> all_entries();
 void add_io(std::vector<entry>& to);
 void add_route(std::vector<entry>& to);
+void add_acl(std::vector<entry>& to);
 void add_aead(std::vector<entry>& to);
 
 /// Keeps a result that nobody reads from being optimized away.

@@ -230,6 +230,38 @@ TEST_F(load, secret_file_that_others_can_read_is_refused) {
    std::filesystem::remove_all(folder);
 }
 
+TEST_F(load, access_rules_are_read_beside_the_file_and_their_mistakes_are_ours) {
+   char dir[] = "/tmp/warren-config-XXXXXX";
+   ASSERT_NE(mkdtemp(dir), nullptr);
+   const std::filesystem::path folder = dir;
+   schemas plugins = known();
+   plugins.rules = [](std::string_view text, const std::string& file) {
+      std::vector<config_error> out;
+      if (text == "bad") out.push_back({{file, 3, 4}, "nonsense"});
+      return out;
+   };
+   const auto read = [&](const std::string& table) {
+      return parse_network("[acl]\n" + table, folder / "n.toml", {}, plugins);
+   };
+   std::ofstream(folder / "a.hujson") << "good";
+   auto n = read("file = \"a.hujson\"\n");
+   ASSERT_TRUE(n.ok()) << n.errors.front().format();
+   EXPECT_EQ(n.value.acl, (acl_settings{folder / "a.hujson", "good", false}));
+   EXPECT_TRUE(read("file = \"a.hujson\"\ndefault = \"accept\"\n").value.acl.default_accept);
+   const auto refused = [&](const std::string& table) {
+      const auto loaded = read(table);
+      return loaded.ok() ? "" : loaded.errors.front().format();
+   };
+   EXPECT_NE(refused("file = \"a.hujson\"\ndefault = \"drop\"\n").find("n.toml:3:1: 'default'"),
+             std::string::npos);
+   EXPECT_NE(refused("file = \"b.hujson\"\n").find("n.toml:2:1: "), std::string::npos);
+   EXPECT_NE(refused("default = \"deny\"\n").find("missing key 'file'"), std::string::npos);
+   std::ofstream(folder / "a.hujson") << "bad";
+   EXPECT_EQ(refused("file = \"a.hujson\"\n"), (folder / "a.hujson").string() + ":3:4: nonsense");
+   EXPECT_EQ(parse("").value.acl, acl_settings{});
+   std::filesystem::remove_all(folder);
+}
+
 TEST_F(load, examples_load_without_an_error) {
    auto n = parse(example_network(known()));
    // quic's required key has no default, so its example line is a comment; everything else must be

@@ -52,12 +52,39 @@ inline mesh::network_status sample_network(const std::string& name) {
    return s;
 }
 
+inline mesh::explain_result sample_explanation() {
+   mesh::explain_result r;
+   r.source.family = r.destination.family = r.endpoint.family = WRN_AF_INET;
+   r.source_owner = "laptop";
+   r.protocol = "tcp";
+   r.destination_port = 22;
+   r.forward = {false, "acl.hujson:3", "no ssh"};
+   r.peer = "nas";
+   r.mtu = 1420;
+   return r;
+}
+
+inline mesh::drop_report sample_drops() {
+   mesh::drop_report r;
+   r.filtered = true;
+   r.flows = 3;
+   r.passed = {{"flow", 5}};
+   r.dropped = {{"rule", 1}};
+   r.drops.resize(2); // one of which nothing is known
+   r.drops[0] = {1'700'000'000'000'000'000, true, "nas", {}, {}, 6, "rule", "acl.hujson:3"};
+   r.drops[0].source.family = r.drops[0].destination.family = WRN_AF_INET;
+   r.drops[0].destination.port = 22;
+   return r;
+}
+
 struct fake_backend final : backend {
    struct ping_call {
       std::string network, target;
       size_t bytes = 0;
       uint64_t timeout_ns = 0;
    };
+   std::vector<mesh::explain_request> explained;
+   base::result<mesh::explain_result> explanation = sample_explanation();
    std::map<std::string, mesh::network_status> known{{"acme", sample_network("acme")}};
    std::vector<ping_call> pings;
    std::vector<std::pair<std::string, mesh::plugin_request>> asked;
@@ -110,6 +137,14 @@ struct fake_backend final : backend {
              reply<mesh::ping_result> done) override {
       pings.push_back({network, target, bytes, timeout_ns});
       answer(done, pong);
+   }
+   void explain(const std::string&, mesh::explain_request what,
+                reply<mesh::explain_result> done) override {
+      explained.push_back(std::move(what));
+      answer(done, explanation);
+   }
+   void drops(const std::string&, reply<mesh::drop_report> done) override {
+      answer(done, base::result<mesh::drop_report>(sample_drops()));
    }
    void ask_plugin(const std::string& network, mesh::plugin_request what,
                    reply<mesh::plugin_answer> done) override {

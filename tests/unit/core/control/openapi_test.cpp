@@ -123,6 +123,7 @@ std::string good_target(const route& r) {
    std::string target(r.pattern);
    if (const size_t at = target.find("{network}"); at != std::string::npos)
       target.replace(at, 9, "acme");
+   if (r.pattern.ends_with("/explain")) target += "?src=laptop&dst=nas&dport=22";
    return target;
 }
 

@@ -112,6 +112,26 @@ TEST_F(api_routes, ping_refuses_arguments_out_of_range_without_asking_the_daemon
    EXPECT_TRUE(daemon.pings.empty());
 }
 
+TEST_F(api_routes, explain_passes_its_question_on_and_refuses_what_is_none) {
+   const response r =
+         ask("GET", "/v1/networks/acme/explain?src=10.0.0.1&dst=nas&proto=udp&sport=9&dport=53");
+   EXPECT_EQ(r.body.at("forward").at("rule"), "acl.hujson:3");
+   ASSERT_EQ(daemon.explained.size(), 1u);
+   const mesh::explain_request& q = daemon.explained[0];
+   EXPECT_EQ(q.source, "10.0.0.1");
+   EXPECT_EQ(q.destination, "nas");
+   EXPECT_EQ(q.protocol, "udp");
+   EXPECT_EQ(q.source_port, 9);
+   EXPECT_EQ(q.destination_port, 53);
+   EXPECT_EQ(ask("GET", "/v1/networks/acme/explain?src=a&dst=b").status, 200);
+   EXPECT_FALSE(daemon.explained[1].destination_port);
+   for (const char* query : {"", "?src=a", "?dst=a", "?src=a&dst=", "?src=a&dst=b&dport=65536",
+                             "?src=a&dst=b&sport=x", "?src=a&dst=b&port=1", "?src=a&dst=b&proto="})
+      EXPECT_EQ(ask("GET", std::string("/v1/networks/acme/explain") + query).status, 400) << query;
+   EXPECT_EQ(daemon.explained.size(), 2u);
+   EXPECT_EQ(ask("GET", "/v1/networks/acme/drops").body.at("drops").at(0).at("peer"), "nas");
+}
+
 TEST_F(api_routes, every_code_of_the_daemon_has_its_status) {
    using base::errc;
    const std::pair<errc, int> all[] = {
