@@ -145,6 +145,7 @@ void network::learn_key(peer& p, const trust::key_message& message) {
    emit("peer.key_learned",
         {{"peer", p.settings.name}, {"tunnel_key", crypto::format_tunnel_key(message.tunnel_key)}});
    open_links(p);
+   if (p.settings.keep) want_maintenance(0);
    end_waiting(p, true);
 }
 

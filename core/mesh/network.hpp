@@ -49,6 +49,8 @@ class network final : public plugin::host_port,
                       public io::tcp_listener_sink,
                       public io::timer_sink {
  public:
+   static constexpr uint64_t maintenance_interval_ns = 1'000'000'000;
+
    network(io::shard& shard, std::string name, event_handler on_event);
    ~network() override; // stopped
 
@@ -193,7 +195,7 @@ class network final : public plugin::host_port,
    transport* transport_of(const plugin::instance& from) const;
    link* link_of(const plugin::instance& from, uint64_t handle) const;
    void maintain();
-   void want_maintenance();
+   void want_maintenance(uint64_t in = maintenance_interval_ns);
    void later(link& l);
    void want_later();
    void run_later();
@@ -339,7 +341,7 @@ class network final : public plugin::host_port,
    size_t next_drop_note_ = 0;
    bucket note_budget_;
 
-   uint64_t maintenance_timer_ = 0;
+   uint64_t maintenance_timer_ = 0, maintenance_at_ = 0;
    uint64_t ping_timer_ = 0;
    // What a plugin's call led to and what calls plugins in turn: done after that call has returned,
    // since host functions never call back.

@@ -11,7 +11,7 @@ namespace warren::mesh {
 namespace {
 
 constexpr uint64_t second = 1'000'000'000;
-constexpr uint64_t maintenance_interval = second;
+constexpr uint64_t maintenance_interval = network::maintenance_interval_ns;
 // WireGuard tries again every 5 s; a second try to a silent endpoint is worth less than a first try
 // to another one.
 constexpr uint64_t endpoint_patience = 6 * second;
@@ -261,8 +261,8 @@ void network::want_later() {
 
 void network::run_later() {
    run_transit();
+   run_news(); // that a peer is linked comes before its first message
    run_messages();
-   run_news();
    for (const uint64_t handle : std::exchange(later_links_, {})) {
       const auto it = links_.find(handle);
       if (it == links_.end()) continue;
@@ -335,7 +335,7 @@ wrn_status network::offer(plugin::instance& from, uint64_t handle,
       l->via->table->set_path(l->via->instance->get(), l->handle, &l->remote);
    }
    if (p->ask_at != 0) p->ask_at = shard_.now();
-   want_maintenance();
+   want_maintenance(p->settings.keep ? 0 : maintenance_interval);
    return WRN_OK;
 }
 
@@ -364,9 +364,12 @@ void network::failed(plugin::instance& from, wrn_status status, std::string_view
    emit("plugin.failed", {{"plugin", from.use().plugin}, {"why", std::string(why)}});
 }
 
-void network::want_maintenance() {
-   if (maintenance_timer_ == 0 && running_)
-      maintenance_timer_ = shard_.timer_set(0, shard_.now() + maintenance_interval, *this, 0);
+void network::want_maintenance(uint64_t in) {
+   if (!running_) return;
+   const uint64_t at = shard_.now() + in;
+   if (maintenance_timer_ != 0 && maintenance_at_ <= at) return;
+   maintenance_at_ = at;
+   maintenance_timer_ = shard_.timer_set(maintenance_timer_, at, *this, 0);
 }
 
 void network::on_timer(uint64_t timer, uint64_t) {

@@ -133,6 +133,9 @@ class Lab:
     def node(self, name, *args, **kw):
         return self._add(Node(self, name, *args, **kw))
 
+    def fresh(self, name, *args, **kw):
+        return self._add(Fresh(self, name, *args, **kw))
+
     def stock(self, name, *args, **kw):
         return self._add(Stock(self, name, *args, **kw))
 
@@ -336,6 +339,61 @@ class Node(Host):
     def rss_kb(self):
         with open(f"/proc/{self.process.pid}/status") as f:
             return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+class Fresh(Node):
+    """A machine on which Warren runs and nothing is configured: for networks that people create and join."""
+
+    def __init__(self, lab, name, binary=None):
+        Host.__init__(self, lab, name)
+        self.binary = binary or WARREN
+        self.socket = os.path.join(self.folder, "warren.sock")
+        self.config = os.path.join(self.folder, "warren.toml")
+        self.state = os.path.join(self.folder, "state")
+        self.plugin_dirs = []
+        with open(self.config, "w") as f:
+            f.write(f"state_dir = {toml(self.state)}\n[control]\nsocket = {toml(self.socket)}\n[log]\nlevel = \"debug\"\n")
+            f.write("[plugins]\nwatchdog = \"1s\"\n" if SLOW == 1 else "")
+
+    def up(self, wait=True, prefix=()):
+        self.process = self.start(*prefix, self.binary, "run", "--config", self.config, log="warren.log")
+        self.lab.daemons[self.process.pid] = self.name
+        if wait:
+            poll(f"{self.name} answers", self.answers, 10)
+        return self
+
+    def answers(self):
+        expect(self.process.poll() is None, f"{self.name} ended with {self.process.returncode}")
+        try:
+            return self.api("GET", "/v1/info")
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def restart(self):
+        self.kill()
+        return self.up()
+
+    def warren(self, *args, code=0, **kw):
+        """The answer of a command, as JSON; `code` is the exit code that it shall have (None: any)."""
+        done = subprocess.run(["ip", "netns", "exec", self.ns, self.binary, "--config", self.config, "--json", *map(str, args)],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 * SLOW, **kw)
+        self.said = done.stdout + done.stderr
+        if code is not None and done.returncode != code:
+            raise Failed(f"{self.name}: warren {' '.join(map(str, args))}: exit {done.returncode}\n{self.said}")
+        try:
+            return json.loads(done.stdout.strip().splitlines()[-1])
+        except (IndexError, ValueError):
+            return {"text": self.said}
+
+    def net(self, network="acme"):
+        return self.api("GET", f"/v1/networks/{network}")
+
+    def show(self, network="acme"):
+        return self.warren("network", "show", "-n", network)
+
+    def log(self):
+        with open(os.path.join(self.folder, "warren.log"), errors="replace") as f:
+            return f.read()
 
 
 class Stock(Host):
