@@ -71,6 +71,7 @@ TEST_F(address_plans, everything_else_is_refused_with_a_sentence) {
    refused("172.32.0.0/16", "not private");
    refused("172.0.0.0/8", "not private"); // holds more than 172.16/12
    refused("192.0.0.0/8", "not private");
+   refused("192.168.0.0/15", "not private"); // begins in 192.168/16 and goes beyond
    refused("100.128.0.0/16", "not private");
    refused("169.254.0.0/16", "not private");
    refused("127.0.0.0/8", "not private");
