@@ -25,10 +25,10 @@ member_view member(const char* name, std::vector<const char*> addresses) {
 
 /// alice (dev), bob, server (tag web), gate (role exit, owns a network), root (role admin).
 std::vector<member_view> some_members() {
-   std::vector<member_view> all{member("alice", {"10.0.0.1", "fd00::1"}),
-                                member("bob", {"10.0.0.2"}),
-                                member("server", {"10.0.0.3", "fd00::3"}),
-                                member("gate", {"10.0.0.4"}), member("root", {"10.0.0.5"})};
+   std::vector<member_view> all{
+         member("alice", {"10.0.0.1", "fd00::1"}), member("bob", {"10.0.0.2"}),
+         member("server", {"10.0.0.3", "fd00::3"}), member("gate", {"10.0.0.4"}),
+         member("root", {"10.0.0.5", "8.8.8.8"})};
    all[2].tags = {"web"};
    all[3].routes = {address("192.168.1.0/24"), address("0.0.0.0/0")};
    all[3].roles = {"exit"};
@@ -120,16 +120,17 @@ TEST(acl, destinations_behind_members_are_meant_by_prefix_host_internet_or_all) 
    const auto only = [](const char* target) {
       const world w(text_of(rule("\"*\"", "\"" + std::string(target) + ":*\"")));
       std::string what;
-      for (const char* a : {"10.0.0.4", "192.168.1.7", "192.168.1.8", "9.9.9.9", "10.1.1.1"})
+      for (const char* a :
+           {"10.0.0.4", "192.168.1.7", "192.168.1.8", "9.9.9.9", "10.1.1.1", "8.8.8.8"})
          what += w.accepts("10.0.0.1", a, 1) ? "1" : "0";
       return what;
    };
-   EXPECT_EQ(only("*"), "11111");
-   EXPECT_EQ(only("gate"), "10000");
-   EXPECT_EQ(only("nas"), "01000");
-   EXPECT_EQ(only("lan"), "01100");
-   EXPECT_EQ(only("192.168.0.0/16"), "01100");
-   EXPECT_EQ(only("autogroup:internet"), "00010");
+   EXPECT_EQ(only("*"), "111111");
+   EXPECT_EQ(only("gate"), "100000");
+   EXPECT_EQ(only("nas"), "010000");
+   EXPECT_EQ(only("lan"), "011000");
+   EXPECT_EQ(only("192.168.0.0/16"), "011000");
+   EXPECT_EQ(only("autogroup:internet"), "000100") << "8.8.8.8 is a member's own";
 }
 
 TEST(acl, self_is_the_same_member_only) {

@@ -130,6 +130,17 @@ TEST(filter, one_peer_has_the_whole_table_while_nobody_else_needs_it) {
    EXPECT_EQ(kept, 64u);
 }
 
+TEST(filter, a_peer_that_holds_its_half_loses_none_of_it) {
+   filter_under_test f(8); // one bucket
+   for (uint16_t port = 0; port < 4; port++)
+      f.ask(tcp(1, port, 2, 22, syn), 1);
+   f.now += second;
+   for (uint16_t port = 0; port < 100; port++)
+      f.ask(tcp(1, port, 3, 80, syn), 2);
+   for (uint16_t port = 0; port < 4; port++)
+      EXPECT_TRUE(f.passes(tcp(2, 22, 1, port, ack))) << port;
+}
+
 model::packet fragment(uint32_t id, uint32_t offset, size_t payload = 24) {
    model::packet p = tcp(1, 5000, 2, 22, syn);
    p.fragment = true;
@@ -176,6 +187,13 @@ TEST(filter, every_truncation_of_a_packet_is_judged_inside_of_it) {
    for (size_t n = 0; n < whole.size(); n++) {
       const model::bytes copy(whole.begin(), whole.begin() + static_cast<long>(n));
       EXPECT_EQ(f.judge(copy, 1, f.now).why, filter_reason::malformed) << n;
+   }
+   for (const uint8_t type : {0, 51}) { // a header that says it is longer than the packet
+      p.extension = {type};
+      p.fragment = false;
+      auto lying = model::build(p);
+      lying[41] = 200;
+      EXPECT_EQ(f.judge(lying, 1, f.now).why, filter_reason::malformed) << int{type};
    }
 }
 

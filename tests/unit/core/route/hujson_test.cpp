@@ -37,6 +37,7 @@ TEST(hujson, strings_are_unescaped) {
    ASSERT_TRUE(v) << v.error().text;
    EXPECT_EQ(v->text, "a\n\"\\/ä😀");
    EXPECT_EQ(mistake(R"("\ud83d")"), "f:1:2: half of a character");
+   EXPECT_EQ(mistake(R"("\ud83d\u0041")"), "f:1:2: half of a character");
    EXPECT_EQ(mistake(R"("\x")"), "f:1:2: unknown escape in a string");
    EXPECT_EQ(mistake("\"a\nb\""), "f:1:1: this string has no end");
 }
