@@ -90,6 +90,9 @@ class daemon final : public control::backend {
    base::result<void> write_network_file(const std::string& name, const crypto::bytes32& id,
                                          const std::string& node, const std::string& listen,
                                          const std::vector<std::string>& endpoints, uint32_t mtu);
+   base::result<void> start_new_network(const std::string& name, const crypto::bytes32& id,
+                                        const std::string& node, const std::string& listen,
+                                        const std::vector<std::string>& endpoints, uint32_t mtu);
    void undo_network(const std::string& name);
    using answer_or = base::result<boost::json::value>;
    answer_or manage_create(const boost::json::object& a);

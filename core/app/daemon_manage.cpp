@@ -22,8 +22,6 @@ using trust::member;
 
 namespace {
 
-constexpr uint16_t first_port = 51820;
-constexpr int ports_tried = 16;
 // Heads are said every six hours while an admin is up.
 constexpr uint64_t head_warn_s = 3 * 86'400, head_fail_s = 30 * 86'400;
 
@@ -181,17 +179,11 @@ daemon::answer_or daemon::manage_create(const json::object& a) {
       return ok.error();
    }
    const crypto::bytes32 id = (*m)->network();
+   m->endpoints = [this, name] { return endpoints_of(name); };
    members_[name] = std::move(m);
    const auto endpoints = texts_in(a, "endpoint").value_or(std::vector<std::string>());
-   const std::string listen = text_in(a, "listen");
-   base::result<void> started;
-   for (int i = 0; i < (listen.empty() ? ports_tried : 1); i++) {
-      started = write_network_file(
-            name, id, node, listen.empty() ? "[::]:" + std::to_string(first_port + i) : listen,
-            endpoints, static_cast<uint32_t>(number_in(a, "mtu", 0)));
-      if (started) started = start_network(name);
-      if (started || started.error().code != errc::in_use) break;
-   }
+   const auto started = start_new_network(name, id, node, text_in(a, "listen"), endpoints,
+                                          static_cast<uint32_t>(number_in(a, "mtu", 0)));
    if (!started) {
       undo_network(name);
       return started.error();
@@ -251,10 +243,9 @@ daemon::answer_or daemon::manage_join(const json::object& a) {
       fs::remove_all(folder, ec);
       return ok.error();
    }
+   m->endpoints = [this, name] { return endpoints_of(name); };
    members_[name] = std::move(m);
-   auto started =
-         write_network_file(name, invite.network, node, text_in(a, "listen", "auto"), {}, 0);
-   if (started) started = start_network(name);
+   const auto started = start_new_network(name, invite.network, node, text_in(a, "listen"), {}, 0);
    if (!started) {
       undo_network(name);
       return started.error();

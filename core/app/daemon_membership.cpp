@@ -17,6 +17,13 @@ namespace fs = std::filesystem;
 using base::errc;
 using base::fail;
 
+namespace {
+
+constexpr uint16_t first_port = 51820;
+constexpr int ports_tried = 16;
+
+} // namespace
+
 fs::path daemon::folder_of(const std::string& name) const {
    return fs::path(host_.state_dir) / name;
 }
@@ -48,6 +55,7 @@ base::result<membership*> daemon::open_membership(const config::network& wanted)
       return fail(errc::config, "network '" + wanted.name + "': what is stored in " +
                                       folder_of(wanted.name).string() +
                                       " is of another network than network.id in its file");
+   made->endpoints = [this, name = wanted.name] { return endpoints_of(name); };
    return (members_[wanted.name] = std::move(made)).get();
 }
 
@@ -124,13 +132,26 @@ base::result<void> daemon::start_network(const std::string& name) {
       auto plan = make_plan(n, nullptr);
       if (!plan) return plan.error();
       if (auto ok = apply(name, std::move(*plan), n); !ok) return ok;
-      if (const auto it = members_.find(name); it != members_.end()) {
-         it->second->endpoints = [this, name] { return endpoints_of(name); };
-         it->second->wake();
-      }
       return {};
    }
    return fail(errc::internal, "the network's file was written and is not there");
+}
+
+/// With the port named, or the first that is free from WireGuard's on: one that stays is where
+/// others find this node again.
+base::result<void> daemon::start_new_network(const std::string& name, const crypto::bytes32& id,
+                                             const std::string& node, const std::string& listen,
+                                             const std::vector<std::string>& endpoints,
+                                             uint32_t mtu) {
+   base::result<void> started;
+   for (int i = 0; i < (listen.empty() ? ports_tried : 1); i++) {
+      started = write_network_file(
+            name, id, node, listen.empty() ? "[::]:" + std::to_string(first_port + i) : listen,
+            endpoints, mtu);
+      if (started) started = start_network(name);
+      if (started || started.error().code != errc::in_use) break;
+   }
+   return started;
 }
 
 base::result<void> daemon::write_network_file(const std::string& name, const crypto::bytes32& id,

@@ -100,6 +100,7 @@ void network::on_key_datagram(transport& t, const wrn_pkt& datagram) {
       if (sender == nullptr || message->verdict != 0) return;
    }
    learn_key(*sender, *message);
+   mind_joiner(*sender, *message);
    learn_secret(*sender, message->epoch, message->secret,
                 message->kind == trust::key_message_kind::answer);
    if (message->kind != trust::key_message_kind::question) return;

@@ -298,6 +298,7 @@ class network final : public plugin::host_port,
    void answer_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
                      trust::invite_verdict verdict, bool fresh);
    void learn_secret(peer& p, uint64_t epoch, const std::array<uint8_t, 8>& name, bool surely_now);
+   void mind_joiner(peer& p, const trust::key_message& message);
    void renew_psk(peer& p);
    void renew_psks();
    void end_quarantine(bool all);

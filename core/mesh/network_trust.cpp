@@ -74,6 +74,27 @@ void network::say_entitlement(const peer& p, trust::key_message& message) const 
    }
 }
 
+/// A member that still knocks with its invite has not heard that it was accepted; one that names
+/// the network's secret has.
+void network::mind_joiner(peer& p, const trust::key_message& message) {
+   if (!members_ || message.kind != trust::key_message_kind::question) return;
+   if (message.by != trust::entitlement::invite) {
+      if (message.by == trust::entitlement::secret && p.quarantine_psk) {
+         p.quarantine_psk.reset();
+         renew_psk(p);
+      }
+      return;
+   }
+   const auto invite = members_->invites.find(message.invite);
+   if (invite == members_->invites.end() ||
+       trust::knock_tag(knock_key(invite->second.secret, invite->second.token), message,
+                        message.sender, identity_->signing.id, message.tunnel_key) != message.tag)
+      return;
+   p.quarantine_psk = trust::psk_of_invite(invite->second.secret, members_->network,
+                                           identity_->signing.id, message.sender);
+   renew_psk(p);
+}
+
 /// A real node that is not in the table: does it know something that entitles it?
 void network::on_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message) {
    if (!members_ || message.kind != trust::key_message_kind::question)
@@ -193,6 +214,7 @@ void network::learn_secret(peer& p, uint64_t epoch, const std::array<uint8_t, 8>
    if (!members_ || epoch == 0 || (!surely_now && epoch < p.secret_epoch)) return;
    p.secret_epoch = epoch;
    p.secret = name;
+   if (p.quarantine_until == 0) p.quarantine_psk.reset(); // it has become a member and knows it
    renew_psk(p);
 }
 

@@ -142,6 +142,7 @@ struct peer {
    // Of a network with certificates.
    uint64_t quarantine_until =
          0; // not 0: a stranger who may show a certificate or ask to be let in
+   // Of the invite that it knocked with: also of a member who has not heard that it is one.
    std::optional<crypto::bytes32> quarantine_psk;
    uint64_t secret_epoch = 0; // newest secret that the peer says it has
    std::array<uint8_t, 8> secret{};
