@@ -14,6 +14,7 @@ namespace warren::mesh {
 namespace {
 
 constexpr uint8_t protocol_udp = 17;
+constexpr uint64_t hello_pause = 1'000'000'000; // two greetings must not answer each other for ever
 
 std::span<const uint8_t> data_of(const wrn_pkt& packet) {
    return {packet.buf + packet.off, packet.len};
@@ -402,6 +403,11 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
          return;
       }
       p.hello_seen = true;
+      // A peer that has started anew greets on a link that never went down here: it waits for ours.
+      if (shard_.now() - l.hello_sent > hello_pause) {
+         l.say_hello = true;
+         later(l);
+      }
       learn_secret(p, h->epoch, h->secret, true);
       news_of(p);
       if (p.echo_sent == 0) want_maintenance();

@@ -269,8 +269,10 @@ void network::run_later() {
       link& l = *it->second;
       l.later = false;
       flush_queue(l);
-      if (std::exchange(l.say_hello, false))
+      if (std::exchange(l.say_hello, false)) {
+         l.hello_sent = shard_.now();
          send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello(own_hello()));
+      }
       if (const auto token = std::exchange(l.echo_token, std::nullopt)) {
          std::array<uint8_t, echo_bytes> body{};
          put_le(body.data(), *token, body.size());

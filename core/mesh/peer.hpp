@@ -77,6 +77,7 @@ struct link {
    // For network::run_later().
    bool later = false; // listed
    bool say_hello = false;
+   uint64_t hello_sent = 0;
    std::optional<uint64_t> echo_token; // to be sent back; of several in one turn the last
    uint64_t moved_told = 0;            // when peer.moved was emitted last
    bool move_untold = false;

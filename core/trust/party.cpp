@@ -305,7 +305,7 @@ void party::tick() {
          // Now and then again: what a full queue lost, and what a hostile neighbour withheld.
          uint32_t jitter = 0;
          host_.random(&jitter, sizeof jitter);
-         l.digest_at = now_ms + 20'000 + jitter % 20'000;
+         l.digest_at = now_ms + 8'000 + jitter % 8'000;
          send_digest(node, l);
       }
    if (state_.invited && state_.invited->tampered && state() == standing::waiting &&

@@ -188,8 +188,8 @@ def a_copied_disk_is_noticed_on_both_sides_and_removed_by_one_command(lab):
     for folder in ("state", "networks"):
         shutil.copytree(os.path.join(one.folder, folder), os.path.join(thief.folder, folder), dirs_exist_ok=True)
     thief.up()
-    poll("the admin sees it", lambda: any("two places" in w for w in host.show()["warnings"]), 60)
-    poll("a copy sees it", lambda: any("another process" in w for n in (one, thief) for w in n.show()["warnings"]), 30)
+    poll("the admin sees it", lambda: any("two places" in w for w in host.show()["warnings"]), 120)
+    poll("a copy sees it", lambda: any("another process" in w for n in (one, thief) for w in n.show()["warnings"]), 60)
     host.warren("member", "remove", "one")
     poll("the member is gone", lambda: all(m["name"] != "one" for m in host.warren("member", "list")["members"]), 5)
     poll("its link is gone", lambda: not host.ping(host.show()["address"][:-1] + "2"), 10)
