@@ -95,6 +95,9 @@ void add_members(config::network& settings, trust::party& party) {
              std::any_of(v.members.begin(), v.members.end(),
                          [&](const trust::member& m) { return p.tunnel_key == m.cert.tunnel_key; });
    });
+   // Until the inviting admin's record is here, its place is the invite's.
+   if (party.invited() != nullptr && !known.contains(party.invited()->admin))
+      known[party.invited()->admin] = party.invited()->endpoints;
    const auto partners = party.partners();
    std::map<uint32_t, size_t> at; // member number -> index in peers
    for (const trust::member& m : v.members) {
@@ -105,7 +108,7 @@ void add_members(config::network& settings, trust::party& party) {
          if (more != known.end())
             for (const std::string& e : more->second)
                if (std::find(p.endpoints.begin(), p.endpoints.end(), e) == p.endpoints.end())
-                  p.endpoints.insert(p.endpoints.begin(), e);
+                  p.endpoints.push_back(e);
          p.keep = std::find(partners.begin(), partners.end(), *m.cert.node) != partners.end();
          if (p.keep) p.keepalive_s = kept_link_keepalive_s;
       }

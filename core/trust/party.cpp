@@ -323,7 +323,7 @@ void party::tick() {
       changed_ = true;
    }
    if (unsaved_ && now_ms >= save_at_) {
-      save_at_ = now_ms + 200;
+      save_at_ = now_ms + 50;
       if (auto ok = save(); !ok) {
          save_at_ = now_ms + 5000;
          host_.event("trust.not_stored", {{"why", ok.error().text}});

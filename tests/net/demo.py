@@ -1,88 +1,112 @@
 #!/usr/bin/env python3
-"""./do demo: four hosts in network namespaces, three of them Warren nodes with different configurations, one a stock WireGuard peer."""
-import json
+"""./do demo: a network from nothing, by commands alone, between hosts in network namespaces: created, joined by one who is accepted and
+one who is rejected, entered by a stock WireGuard client with the file that it is given; a rule forbids a port and a drop is explained;
+at the end somebody is removed."""
 import os
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "lib"))
-from lab import Lab, WARREN, expect, poll  # noqa: E402
+from lab import Lab, expect, poll  # noqa: E402
 
 BOLD, DIM, GREEN, RED, OFF = ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
+RULES = """{ // everybody may do everything, but nobody fetches from port 8080
+  "acls": [
+    {"action": "deny", "proto": "tcp", "src": ["*"], "dst": ["*:8080"]},
+    {"action": "accept", "src": ["*"], "dst": ["*:*"]},
+  ],
+}
+"""
 
 
 def title(text):
     print(f"\n{BOLD}{text}{OFF}", flush=True)
 
 
-def show_matrix(hosts):
-    title("Who reaches whom (ping, IPv4 and IPv6)")
-    print(f"{'':14}" + "".join(f"{h.name:>10}" for h in hosts))
-    complete = True
-    for a in hosts:
-        cells = []
-        for b in hosts:
-            if a is b:
-                cells.append(f"{DIM}{'-':>10}{OFF}")
-                continue
-            reached = a.ping(b.address) and a.ping(b.address6)
-            complete = complete and reached
-            cells.append(f"{GREEN}{'yes':>10}{OFF}" if reached else f"{RED}{'NO':>10}{OFF}")
-        print(f"{a.name:14}" + "".join(cells), flush=True)
-    return complete
+def told(ok, text):
+    print(f"  {GREEN if ok else RED}{text}{OFF}", flush=True)
+    expect(ok, text)
+
+
+def command(host, *args, quiet=False):
+    """Shows a command as a person would type it on that host, and what it says."""
+    shown = " ".join(a if len(a) < 60 else a[:40] + "…" for a in args)
+    print(f"{DIM}{host.name}${OFF} warren {shown}", flush=True)
+    text = host.run(host.binary, "--config", host.config, *args)
+    if not quiet:
+        print("".join("  " + line + "\n" for line in text.splitlines()), end="", flush=True)
+    return text
+
+
+def members(host):
+    return host.warren("member", "list")
 
 
 def main():
     with Lab() as lab:
-        title("Making keys, configurations and hosts")
-        alice = lab.node("alice", "10.20.0.1", "fd20::1")
-        bob = lab.node("bob", "10.20.0.2", "fd20::2")
-        carol = lab.node("carol", "10.20.0.3", "fd20::3")
-        dave = lab.stock("dave", "10.20.0.4", "fd20::4")
-        lab.switch([alice, bob, carol, dave])
-        # alice knows the others by node id; bob is reached over IPv6; nobody knows where carol is, she calls; dave runs wireguard-go.
-        alice.peer(bob, by="id", outer=bob.outer6)
-        alice.peer(carol, by="id", endpoint=False)
-        alice.peer(dave)
-        bob.network["interface"] = "mesh0"
-        bob.peer(alice, by="id", outer=alice.outer6)
-        bob.peer(carol, by="id", endpoint=False)
-        bob.peer(dave)
-        carol.network["mtu"] = 1380
-        carol.peer(alice, by="id", keepalive="25s")
-        carol.peer(bob, by="id", keepalive="25s")
-        carol.peer(dave, keepalive="25s")
-        nodes, hosts = [alice, bob, carol], [alice, bob, carol, dave]
-        dave.up()
-        for node in nodes:
-            dave.peer(node)
-        for node in nodes:
+        alice, bob, mallory, carol = (lab.fresh(n) for n in ("alice", "bob", "mallory", "carol"))
+        dave = lab.host("dave")
+        lab.switch([alice, bob, mallory, carol, dave])
+        for node in (alice, bob, mallory, carol):
             node.up()
-            print(f"{node.name:8} {node.id}  {DIM}{node.network['interface']}, {node.outer}{OFF}")
-        print(f"{dave.name:8} stock wireguard-go, public key {dave.tunnel_key}", flush=True)
-        poll("the nodes learned each other's tunnel keys", lambda: all(p["tunnel_key"] for n in nodes for p in n.net()["peers"]), 15)
-        poll("carol called everybody", lambda: all(p["state"] == "up" for p in carol.net()["peers"]), 15)
-        complete = show_matrix(hosts)
 
-        for node in nodes:
-            title(f"warren status on {node.name}")
-            print(node.run(WARREN, "--config", node.config, "status"), end="", flush=True)
-        title("warren peer list on alice")
-        print(alice.run(WARREN, "--config", alice.config, "peer", "list"), end="", flush=True)
-        title("warren ping bob on alice")
-        print(alice.run(WARREN, "--config", alice.config, "ping", "-c", "3", "bob", check=False), end="", flush=True)
+        title("alice makes a network and gets a link to send")
+        command(alice, "network", "create", "acme", "--node", "alice")
+        inner = {"alice": alice.show()["address"]}
 
-        title("Some seconds of traffic")
-        for a, b in ((alice, bob), (bob, alice), (alice, dave)):
-            server = b.start("iperf3", "-s", "-1")
-            poll("iperf3 listens", lambda: ":5201" in b.run("ss", "-ltn"), 10)
-            end = json.loads(a.run("iperf3", "-J", "-c", b.address, "-t", "2"))["end"]
-            server.wait(5)
-            lab.processes.remove(server)
-            kind = "wireguard-go" if b is dave else "Warren"
-            print(f"{a.name} to {b.name} ({kind}): {end['sum_received']['bits_per_second'] / 1e9:.2f} Gbit/s TCP, one stream", flush=True)
-        title("Removing everything" if complete else f"{RED}Somebody could not be reached{OFF}; removing everything")
-        return 0 if complete else 1
+        title("bob and mallory use links; alice decides")
+        for guest in (bob, mallory, carol):
+            link = alice.warren("invite", "create")["link"]
+            command(guest, "network", "join", link, "--name", guest.name, "--no-wait")
+        poll("all have asked", lambda: len(members(alice)["pending"]) == 3, 10)
+        command(alice, "member", "list")
+        command(alice, "member", "accept", "bob", quiet=True)
+        command(alice, "member", "accept", "carol", quiet=True)
+        command(alice, "member", "reject", "mallory", "--why", "I do not know you", quiet=True)
+        poll("mallory knows", lambda: mallory.show()["state"] == "refused", 10)
+        told(mallory.show()["why"] == "I do not know you", "mallory was told: I do not know you")
+        for guest in (bob, carol):
+            poll(f"{guest.name} is a member", lambda: guest.show()["state"] == "member", 10)
+            inner[guest.name] = guest.show()["address"]
+        told(poll("bob reaches carol", lambda: bob.ping(inner["carol"]), 10), f"bob reaches carol ({inner['carol']}), whom nobody told him of")
+
+        title("dave has only WireGuard: a file is all he needs")
+        made = alice.warren("member", "add", "--wireguard", "dave")
+        config = os.path.join(dave.folder, "wg.conf")
+        print("".join("  " + line + "\n" for line in made["config"].replace(made["config"].split("PrivateKey = ")[1].split("\n")[0],
+                                                                          "(secret)").splitlines()), end="")
+        with open(config, "w") as f:
+            f.write("\n".join(line for line in made["config"].splitlines() if not line.startswith(("Address", "DNS", "MTU"))) + "\n")
+        interface = "wgd" + str(os.getpid() % 10000)
+        dave.start("wireguard-go", "-f", interface, env=dict(os.environ, WG_PROCESS_FOREGROUND="1"))
+        poll("wireguard-go runs", lambda: os.path.exists(f"/var/run/wireguard/{interface}.sock"), 10)
+        dave.run("wg", "setconf", interface, config)
+        dave.ip("addr", "add", made["address"] + "/24", "dev", interface)
+        dave.ip("link", "set", interface, "up")
+        told(poll("dave reaches alice", lambda: dave.ping(inner["alice"]), 10), f"dave ({made['address']}) reaches alice")
+
+        title("a rule forbids one port, everywhere at once")
+        carol.start("python3", "-c", "import http.server as h; h.HTTPServer(('', 8080), h.SimpleHTTPRequestHandler).serve_forever()")
+        fetch = lambda: bob.status("python3", "-c", f"import socket; socket.create_connection(('{inner['carol']}', 8080), 1)") == 0
+        told(poll("carol serves", fetch, 10), "before: bob fetches from carol's port 8080")
+        rules = os.path.join(alice.folder, "rules.hujson")
+        with open(rules, "w") as f:
+            f.write(RULES)
+        print("".join(f"  {DIM}{line}{OFF}\n" for line in RULES.splitlines()), end="")
+        command(alice, "acl", "push", rules, "--note", "no fetching", quiet=True)
+        poll("the port is closed", lambda: not fetch(), 10)
+        told(bob.ping(inner["carol"]), "after: port 8080 is closed, everything else passes")
+        command(bob, "explain", "flow", "bob", "carol", "tcp", "8080")
+        command(bob, "explain", "flow", "--last")
+
+        title("carol leaves the company")
+        command(alice, "member", "remove", "carol", quiet=True)
+        poll("carol is out", lambda: not bob.ping(inner["carol"]), 10)
+        poll("carol knows", lambda: carol.show()["state"] == "removed", 10)
+        told(bob.ping(inner["alice"]), "nobody reaches carol any more; bob and alice go on, with a new secret")
+        command(alice, "member", "list")
+        command(alice, "audit")
+        title("Removing everything")
+        return 0
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def members_who_never_met_become_a_full_mesh_and_a_removed_one_is_out_within_sec
     host, one, two = accepted(lab, ("one", "two"))
     poll("one knows two", lambda: any(m["name"] == "two" for m in one.warren("member", "list")["members"]), 5)
     poll("one reaches two", lambda: one.ping(two.inner), 8)
+    poll("one knows where two is", lambda: one.warren("trust", "show")["statements"]["node record"] == 3, 5)
     # By a link of their own: the host ends, and they go on, also after a restart.
     host.down()
     expect(one.ping(two.inner, count=3), "one reaches two without the host")
@@ -185,6 +186,7 @@ def a_copied_disk_is_noticed_on_both_sides_and_removed_by_one_command(lab):
     poll("the request has arrived", lambda: host.warren("member", "list")["pending"], 5)
     host.warren("member", "accept", "one")
     poll("one is a member", lambda: one.show()["state"] == "member", 5)
+    poll("all is spread", lambda: one.warren("trust", "show")["statements"]["node record"] == 2, 5)
     for folder in ("state", "networks"):
         shutil.copytree(os.path.join(one.folder, folder), os.path.join(thief.folder, folder), dirs_exist_ok=True)
     thief.up()
@@ -204,7 +206,7 @@ def a_kill_at_every_write_loses_no_member_and_gives_no_number_twice(lab):
         node.up()
     host.warren("network", "create", "acme", "--node", "host")
     known = {}
-    for syscall, rounds in (("fsync", 5), ("rename", 3), ("write", 6)):
+    for syscall, rounds in (("fsync", 4), ("rename", 2), ("write", 4)):
         for when in range(1, rounds + 1):
             guest = guests[when % len(guests)]
             if "acme" in json.dumps(guest.api("GET", "/v1/networks")):
