@@ -55,6 +55,8 @@ void party::on_link(const node_id& peer, bool up, const std::string& from) {
    for (const statement* s : ledger_.all())
       if (s->type() <= statement_type::delegation) introduction.push_back(s->id);
    introduction.push_back(me->statement_id);
+   // And who was away until its certificate ended gets the renewed one: it listens to nothing else.
+   if (const member* he = now().find(peer)) introduction.push_back(he->statement_id);
    send_statements(peer, l, introduction);
    send_digest(peer, l);
 }
