@@ -33,10 +33,12 @@ std::vector<uint8_t> signed_text(const crypto::bytes32& network, statement_type 
                                  std::span<const uint8_t> body) {
    // The trailing NUL of the literal separates the label from what is signed.
    static constexpr char label[] = "warren/statement/1";
-   std::vector<uint8_t> out(label, label + sizeof label);
-   out.insert(out.end(), network.begin(), network.end());
-   out.push_back(static_cast<uint8_t>(type));
-   out.insert(out.end(), body.begin(), body.end());
+   // Sized first: gcc 12 sees an overflow in insert() that is not there, and warnings are errors.
+   std::vector<uint8_t> out(sizeof label + network.size() + 1 + body.size());
+   auto at = std::copy(label, label + sizeof label, out.begin());
+   at = std::copy(network.begin(), network.end(), at);
+   *at++ = static_cast<uint8_t>(type);
+   std::copy(body.begin(), body.end(), at);
    return out;
 }
 

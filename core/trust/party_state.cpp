@@ -187,10 +187,23 @@ base::result<void> party::load(std::span<const uint8_t> state) {
       return damaged("its checksum does not fit");
    cbor::reader r(payload);
    if (r.array(2) != 2) return damaged("no table");
+   std::vector<statement> kept;
+   uint64_t newest_head_ms = 0;
    for (size_t n = r.array(items_max); n > 0 && r.ok(); n--) {
       const auto bytes = r.bytes(1, statement_bytes_max);
-      if (r.ok()) ledger_.admit(bytes, host_.wall_ms());
+      if (!r.ok()) break;
+      auto opened = open_statement(bytes, network());
+      if (!opened) continue;
+      if (const auto* h = std::get_if<head>(&opened->content))
+         newest_head_ms = std::max(newest_head_ms, h->time_ms);
+      kept.push_back(std::move(*opened));
    }
+   // All of this was taken in before. A clock that is wrong at this start, behind the last head or
+   // far ahead of it, must not make the node forget it: it would be no member when the clock is set.
+   uint64_t at_ms = std::max(host_.wall_ms(), newest_head_ms);
+   if (newest_head_ms != 0 && at_ms > newest_head_ms + clock_leap_max_ms) at_ms = newest_head_ms;
+   for (statement& each : kept)
+      ledger_.admit(std::move(each), at_ms);
    stored& s = state_;
    cbor::map_reader m(r, 64);
    m.need(1);

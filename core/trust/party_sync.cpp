@@ -52,9 +52,16 @@ void party::on_link(const node_id& peer, bool up, const std::string& from) {
    if (me == nullptr) return;
    // Who does not know this node yet learns why it may be here.
    std::vector<short_id> introduction;
-   for (const statement* s : ledger_.all())
-      if (s->type() <= statement_type::delegation) introduction.push_back(s->id);
+   for (const statement* s : ledger_.all()) {
+      // A delegation that takes over an ended one's pool overlaps it until the end is known, and
+      // then counts for nothing: its admin's members, the reader among them, would be none.
+      const auto* r = std::get_if<revocation>(&s->content);
+      if (s->type() <= statement_type::delegation || (r != nullptr && r->admin))
+         introduction.push_back(s->id);
+   }
    introduction.push_back(me->statement_id);
+   // And who was away until its certificate ended gets the renewed one: it listens to nothing else.
+   if (const member* he = now().find(peer)) introduction.push_back(he->statement_id);
    send_statements(peer, l, introduction);
    send_digest(peer, l);
 }

@@ -106,7 +106,7 @@ party_node& party_world::add_joiner(party_node& admin, const trust::invite_state
                                     const std::string& name) {
    party_node& n = add();
    trust::party::invitation with{admin->network(), admin.id(), invite.id, invite.secret,
-                                 "token",          {},         name};
+                                 "token",          false,      {},        name};
    n.party = std::move(*trust::party::join(n, n.identity, with));
    link(n, admin);
    return n;
