@@ -55,6 +55,7 @@ mtu = 1420                         # of the interface; 1280 to 65455
 #                                  # without it the [[peer]] tables below are everybody there is
 # accept = ["acl"]                 # what the network's document may set here; [acl] below goes first
 # keys = "/var/lib/warren/NAME/keys" # folder of identity.key and tunnel.key, made by 'warren key generate'
+# profile = "strict"               # "strict", "internet_only" or "local_only": rules where [acl] names none
 allow_plaintext = false            # true: transports without encryption may be used
 offload = ["tso", "uso", "gso", "gro"] # that may be used (TUN: TCP, UDP; sockets: send, receive); [] rules out a kernel's bugs
 

@@ -111,16 +111,14 @@ class network_reader {
          else
             in.fail("id", id.error().text);
       }
-      if (in.has("accept")) {
-         n.accept_acl = false;
-         for (const auto& item : in.strings("accept"))
-            if (item.value == "acl")
-               n.accept_acl = true;
-            else
-               errors_.add(item.where, "\"" + item.value +
-                                             "\" is nothing that the network document "
-                                             "may set here; expected \"acl\"");
+      if (in.has("accept")) n.accept_acl = false;
+      for (const auto& item : in.strings("accept")) {
+         n.accept_acl = true;
+         if (item.value != "acl")
+            errors_.add(item.where, "\"" + item.value + "\" in 'accept'; expected \"acl\"");
       }
+      if (auto v = in.string("profile"); v && !use_profile(*v, n.acl))
+         in.fail("profile", "'profile' is \"" + *v + "\"; expected " + profile_words);
       if (auto v = in.string("keys")) n.keys = resolve_path(*v, folder_);
       if (auto v = in.boolean("allow_plaintext")) n.allow_plaintext = *v;
       if (in.has("offload")) n.offload = read_offload(in);
@@ -135,7 +133,7 @@ class network_reader {
             in.fail("default",
                     "'default' in [acl] is \"" + *v + "\"; expected \"deny\" or \"accept\"");
       }
-      if (auto v = in.string("file")) {
+      if (auto v = in.string("file")) { // in place of a profile's
          acl.file = resolve_path(*v, folder_);
          if (auto text = read_file(acl.file)) {
             acl.text = std::move(*text);

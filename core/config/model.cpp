@@ -17,6 +17,24 @@ bool same_prefixes(const std::vector<wrn_addr>& a, const std::vector<wrn_addr>& 
 
 } // namespace
 
+bool use_profile(std::string_view word, acl_settings& acl) {
+   static constexpr std::pair<std::string_view, std::string_view> profiles[] = {
+         {"strict", "{}"},
+         {"internet_only",
+          R"({"acls": [{"action": "accept", "src": ["*"], "dst": ["autogroup:internet:*"]}]})"},
+         {"local_only", R"({"acls": [
+   {"action": "deny", "src": ["*"], "dst": ["autogroup:internet:*"]},
+   {"action": "accept", "src": ["*"], "dst": ["*:*"]}]})"}};
+   for (const auto& [name, text] : profiles) {
+      if (name != word) continue;
+      acl.file = "profile " + std::string(name);
+      acl.text = text;
+      acl.default_accept = false;
+      return true;
+   }
+   return false;
+}
+
 bool operator==(const plugin_use& a, const plugin_use& b) {
    const bool listen = a.listen.has_value() == b.listen.has_value() &&
                        (!a.listen || base::same_endpoint(*a.listen, *b.listen));

@@ -77,6 +77,15 @@ struct acl_settings {
    bool operator==(const acl_settings&) const = default;
 };
 
+/// network.profile: rules for one of several networks on a node, where the file names none.
+/// "strict": nothing passes but what rules (the network document's, too) allow; "internet_only":
+/// only public addresses behind an exit, no members, no networks of theirs; "local_only": members
+/// and what they own, nothing public. False for another word.
+bool use_profile(std::string_view word, acl_settings& acl);
+inline constexpr const char* profile_words = "\"strict\", \"internet_only\" or \"local_only\"";
+/// What acl_settings::file is with "strict": the network document may take its place.
+inline constexpr std::string_view strict_profile = "profile strict";
+
 /// One file under networks/.
 struct network {
    std::string name;      // of the file, without ".toml"

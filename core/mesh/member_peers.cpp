@@ -21,8 +21,8 @@ bool is_relay(const trust::member& m) {
 
 /// The network's rules, where the operator's file has none of its own.
 void take_rules(config::network& settings, const trust::view& v) {
-   if (!settings.acl.file.empty() || !settings.accept_acl || !v.document || v.document->acl.empty())
-      return;
+   const bool own = !settings.acl.file.empty() && settings.acl.file != config::strict_profile;
+   if (own || !settings.accept_acl || !v.document || v.document->acl.empty()) return;
    settings.acl.file = "network document, version " + std::to_string(v.document->version);
    settings.acl.text = v.document->acl;
    settings.acl.default_accept = false;

@@ -67,7 +67,8 @@ def main():
         for guest in (bob, carol):
             poll(f"{guest.name} is a member", lambda: guest.show()["state"] == "member", 10)
             inner[guest.name] = guest.show()["address"]
-        told(poll("bob reaches carol", lambda: bob.ping(inner["carol"]), 10), f"bob reaches carol ({inner['carol']}), whom nobody told him of")
+        told(poll("bob reaches carol", lambda: bob.ping(inner["carol"]), 10),
+             f"bob reaches carol ({inner['carol']}), whom nobody told him of")
 
         title("dave has only WireGuard: a file is all he needs")
         made = alice.warren("member", "add", "--wireguard", "dave")
