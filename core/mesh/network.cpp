@@ -75,7 +75,8 @@ struct network::staged {
 
 network::network(io::shard& shard, std::string name, event_handler on_event)
     : shard_(shard), name_(std::move(name)), on_event_(std::move(on_event)),
-      peers_(limits::peers_max), flows_(limits::flow_cache_entries, random_words(shard)),
+      peers_(limits::peers_max + limits::quarantine_max),
+      flows_(limits::flow_cache_entries, random_words(shard)),
       note_budget_{limits::drop_notes_per_second_max, limits::drop_notes_per_second_max},
       ping_identifier_(static_cast<uint16_t>(random_word(shard))), icmp_budget_{100, 100},
       key_budget_{200, 200} {}

@@ -76,9 +76,10 @@ peer& network::add_peer(const config::peer& settings) {
    auto made = std::make_unique<peer>();
    made->settings = settings;
    made->tunnel_key = settings.tunnel_key;
-   peer& p = *made;
-   p.handle = peers_.insert(std::move(made));
-   WRN_ASSERT(p.handle != 0); // prepare() has checked the number
+   const uint64_t handle = peers_.insert(std::move(made));
+   WRN_ASSERT(handle != 0); // prepare() has checked the number
+   peer& p = *peers_.find(handle);
+   p.handle = handle;
    if (wants_key(p)) p.ask_at = shard_.now();
    for (auto& d : plugins_)
       introduce(p, *d);

@@ -160,9 +160,10 @@ void network::on_knock(transport& t, const wrn_pkt& datagram, const trust::key_m
    made->tunnel_key = settings.tunnel_key;
    made->quarantine_until = shard_.now() + limits::quarantine_ns;
    made->quarantine_psk = psk;
-   peer& p = *made;
-   p.handle = peers_.insert(std::move(made));
-   if (p.handle == 0) return; // the table is full; `made` was not taken
+   const uint64_t handle = peers_.insert(std::move(made));
+   if (handle == 0) return; // the table is full
+   peer& p = *peers_.find(handle);
+   p.handle = handle;
    open_links(p);
    answer_knock(t, datagram, message, trust::invite_verdict::open, true);
    want_maintenance();
