@@ -153,6 +153,11 @@ size_t reader::map(size_t max_pairs) {
 
 void reader::skip(unsigned depth) {
    const item found = next();
+   // Ignored is not unchecked; and twice 2^63 pairs would be none.
+   if (found.what == kind::text &&
+       !is_utf8({reinterpret_cast<const char*>(found.content.data()), found.content.size()}))
+      return fail("a text that is not UTF-8");
+   if (found.what == kind::map && found.value > rest_.size()) return fail("ends too early");
    uint64_t items = found.what == kind::array ? found.value
                     : found.what == kind::map ? 2 * found.value
                                               : 0;

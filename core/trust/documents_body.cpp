@@ -163,8 +163,8 @@ void get(cbor::reader& r, delegation& d) {
    d.rights = static_cast<uint32_t>(r.number(7));
    m.need(10);
    if (r.array(2) != 2) r.fail("a validity without its end");
-   d.not_before_s = r.number();
-   d.not_after_s = r.number();
+   d.not_before_s = r.number(UINT64_MAX / 1000); // in milliseconds it fits, too
+   d.not_after_s = r.number(UINT64_MAX / 1000);
    m.need(11);
    d.members_max = static_cast<uint32_t>(r.number(UINT32_MAX));
    m.finish();

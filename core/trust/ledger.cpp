@@ -19,6 +19,13 @@ constexpr size_t documents_kept = 16;
 // An admin who leaps further ahead wants to use the numbers up.
 constexpr uint64_t leap_max = 1 << 20;
 
+uint64_t digest_word(const short_id& id) {
+   uint64_t word = 0;
+   for (size_t i = 0; i < 8; i++)
+      word |= uint64_t{id[i + 8]} << (8 * i);
+   return word | 1; // never nothing
+}
+
 admission refuse(outcome what, std::string why) { return {what, std::move(why), {}, {}, false}; }
 
 } // namespace
@@ -307,14 +314,13 @@ void ledger::insert(statement s) {
          serials_.erase({s.signer, std::get<certificate>(it->second.content).serial});
       serials_.insert({s.signer, c->serial});
       if (c->node) nodes_.insert(*c->node);
-      by_type_[size_t(statement_type::certificate)].erase(old);
-      by_id_.erase(old);
+      drop(statement_type::certificate, old);
    } else if (s.type() == statement_type::node_record || s.type() == statement_type::head) {
       auto& slot = (s.type() == statement_type::head ? heads_ : records_)[s.signer];
       const short_id old = std::exchange(slot, id);
-      by_type_[size_t(s.type())].erase(old);
-      by_id_.erase(old);
+      drop(s.type(), old);
    }
+   digest_[bucket_of(id)] += digest_word(id);
    by_type_[size_t(s.type())].insert(id);
    by_id_.emplace(id, std::move(s));
 }
@@ -335,8 +341,13 @@ void ledger::erase(const short_id& id) {
    } else if (s.type() == statement_type::delegation) {
       chained_.erase(id);
    }
-   by_type_[size_t(s.type())].erase(id);
-   by_id_.erase(it);
+   drop(s.type(), id);
+}
+
+void ledger::drop(statement_type type, const short_id& id) {
+   const short_id gone = id; // it may be a part of what goes
+   by_type_[size_t(type)].erase(gone);
+   if (by_id_.erase(gone) != 0) digest_[bucket_of(gone)] -= digest_word(gone);
 }
 
 void ledger::forget(const short_id& id) {
@@ -344,17 +355,18 @@ void ledger::forget(const short_id& id) {
    frame_dirty_ = true;
 }
 
-std::vector<const statement*> ledger::all() const {
+std::vector<const statement*> ledger::up_to(statement_type last) const {
    std::vector<const statement*> out;
-   for (const auto& of_type : by_type_)
-      for (const auto& id : of_type)
+   for (size_t type = 0; type < statement_types && type <= size_t(last); type++) {
+      for (const auto& id : by_type_[type])
          out.push_back(&by_id_.at(id));
-   // Successions build on each other.
-   std::stable_sort(out.begin(), out.end(), [](const statement* a, const statement* b) {
-      const auto* x = std::get_if<succession>(&a->content);
-      const auto* y = std::get_if<succession>(&b->content);
-      return x != nullptr && y != nullptr ? x->generation < y->generation : a->type() < b->type();
-   });
+      if (type == size_t(statement_type::succession)) // they build on each other
+         std::sort(out.end() - static_cast<long>(by_type_[type].size()), out.end(),
+                   [](const statement* x, const statement* y) {
+                      return std::get<succession>(x->content).generation <
+                             std::get<succession>(y->content).generation;
+                   });
+   }
    return out;
 }
 
@@ -372,17 +384,6 @@ std::vector<const statement*> ledger::documents() const {
       const auto& y = std::get<network_document>(b->content);
       return std::tie(x.version, x.time_ms, a->id) > std::tie(y.version, y.time_ms, b->id);
    });
-   return out;
-}
-
-std::array<uint64_t, ledger::buckets> ledger::digest() const {
-   std::array<uint64_t, buckets> out{};
-   for (const auto& [id, s] : by_id_) {
-      uint64_t word = 0;
-      for (size_t i = 0; i < 8; i++)
-         word |= uint64_t{id[i + 8]} << (8 * i);
-      out[bucket_of(id)] += word | 1; // never nothing
-   }
    return out;
 }
 

@@ -94,7 +94,9 @@ class ledger {
    const view& now(uint64_t wall_ms);
 
    /// Every statement, in the order of their dependencies.
-   std::vector<const statement*> all() const;
+   std::vector<const statement*> all() const { return up_to(statement_type::join_request); }
+   /// The same, but only of types up to this one: what authorises the rest is little.
+   std::vector<const statement*> up_to(statement_type last) const;
    const statement* find(const short_id& id) const;
    /// Kept documents, newest first.
    std::vector<const statement*> documents() const;
@@ -102,7 +104,7 @@ class ledger {
 
    /// For comparing with another ledger: a hash of the ids of each bucket.
    static constexpr size_t buckets = 32;
-   std::array<uint64_t, buckets> digest() const;
+   const std::array<uint64_t, buckets>& digest() const { return digest_; }
    static size_t bucket_of(const short_id& id) { return id[0] % buckets; }
    std::vector<short_id> ids_in(uint32_t bucket_mask) const;
 
@@ -116,6 +118,8 @@ class ledger {
    bool may_revoke(const view& v, const statement& s, const revocation& r) const;
    void insert(statement s);
    void erase(const short_id& id);
+   /// Out of the tables of all statements.
+   void drop(statement_type type, const short_id& id);
    void prune();
    void note(const statement& s);
    /// The view without its members.
@@ -128,6 +132,7 @@ class ledger {
 
    crypto::bytes32 network_;
    std::map<short_id, statement> by_id_;
+   std::array<uint64_t, buckets> digest_{}; // kept up to date: every link asks for it
    std::array<std::set<short_id>, statement_types> by_type_;
    std::map<key, short_id> certificates_;
    std::map<node_id, short_id> records_, heads_;

@@ -287,6 +287,13 @@ void party::refresh() {
    // Kept until use() says that its file is written: a crash between must not lose it.
    if (state_.next_tunnel && me->cert.tunnel_key == state_.next_tunnel->public_key)
       new_tunnel_ = {state_.next_tunnel->public_key, state_.next_tunnel->secret.clone()};
+   // A state that is older than the key's file (a restored backup, a crash between the two): the
+   // certificate shall name the key that is in use.
+   if (!state_.next_tunnel && me->cert.tunnel_key != self_->tunnel.public_key) {
+      state_.next_tunnel = {self_->tunnel.public_key, self_->tunnel.secret.clone()};
+      ask_at_ = 0;
+      unsaved_ = true;
+   }
    const view& v = now();
    const auto have = [&](const network_secret& s) {
       return s.epoch == v.epoch && s.name == v.secret;

@@ -265,6 +265,7 @@ class party {
    base::result<void> bump_epoch(std::vector<statement>& out, const std::set<uint32_t>& without);
    statement make_head();
    uint64_t next_serial();
+   uint64_t next_delegation_serial();
    /// Takes the statements in and stores them, or takes everything back.
    base::result<void> settle(std::vector<statement> made, stored before);
    bool clock_is_right();

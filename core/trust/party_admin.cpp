@@ -107,6 +107,12 @@ uint64_t party::next_serial() {
    return state_.serial = std::max(state_.serial + 1, host_.wall_ms());
 }
 
+/// By the clock, too: a root's node that was set back to a backup and is alone must not say a
+/// second time what it does not remember, for a second delegation with one serial is refused.
+uint64_t party::next_delegation_serial() {
+   return state_.delegation_serial = std::max(state_.delegation_serial + 1, host_.wall_ms());
+}
+
 /// A number and an address that this admin has never given to anybody else.
 base::result<party::issued_to> party::allocate(const crypto::bytes32& who, bool stock) {
    const delegation* d = own_rights(delegation::issue);

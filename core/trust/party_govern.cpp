@@ -70,7 +70,7 @@ base::result<void> party::grow_pool() {
                                      ") are all given out; addresses are not given twice, so a "
                                      "larger plan means a new network");
    delegation d = own->second.rights;
-   d.serial = ++state_.delegation_serial;
+   d.serial = next_delegation_serial();
    const uint32_t part = std::max(1u, last_offset(v.plan) / 8);
    d.pool.push_back({free.front().first, std::min(free.front().last, free.front().first + part)});
    merge(d.pool);
@@ -195,7 +195,7 @@ base::result<delegation> party::add_admin(uint32_t number, const admin_terms& te
    delegation d;
    d.admin = *m->cert.node;
    stored before = state_.copy();
-   d.serial = ++state_.delegation_serial;
+   d.serial = next_delegation_serial();
    d.pool = {{last.last - std::min(part - 1, last.last - last.first), last.last}};
    std::vector<range> numbers;
    for (const statement* s : ledger_.all())
@@ -240,7 +240,7 @@ base::result<void> party::remove_admin(const node_id& who) {
    r.why = "no admin any more";
    r.time_ms = host_.wall_ms();
    delegation d = own->second.rights;
-   d.serial = ++state_.delegation_serial;
+   d.serial = next_delegation_serial();
    d.pool.insert(d.pool.end(), it->second.rights.pool.begin(), it->second.rights.pool.end());
    d.numbers.insert(d.numbers.end(), it->second.rights.numbers.begin(),
                     it->second.rights.numbers.end());

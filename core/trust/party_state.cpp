@@ -199,7 +199,8 @@ base::result<void> party::load(std::span<const uint8_t> state) {
       kept.push_back(std::move(*opened));
    }
    // All of this was taken in before. A clock that is wrong at this start, behind the last head or
-   // far ahead of it, must not make the node forget it: it would be no member when the clock is set.
+   // far ahead of it, must not make the node forget it: it would be no member when the clock is
+   // set.
    uint64_t at_ms = std::max(host_.wall_ms(), newest_head_ms);
    if (newest_head_ms != 0 && at_ms > newest_head_ms + clock_leap_max_ms) at_ms = newest_head_ms;
    for (statement& each : kept)

@@ -52,7 +52,7 @@ void party::on_link(const node_id& peer, bool up, const std::string& from) {
    if (me == nullptr) return;
    // Who does not know this node yet learns why it may be here.
    std::vector<short_id> introduction;
-   for (const statement* s : ledger_.all()) {
+   for (const statement* s : ledger_.up_to(statement_type::revocation)) {
       // A delegation that takes over an ended one's pool overlaps it until the end is known, and
       // then counts for nothing: its admin's members, the reader among them, would be none.
       const auto* r = std::get_if<revocation>(&s->content);
@@ -251,6 +251,10 @@ void party::added(const statement& s, const node_id* from) {
    if (!change_pending_) change_at_ = 0;
    change_pending_ = true;
    const bool own = s.signer == self_->signing.id;
+   // Known from others after a restored backup, as with certificates below.
+   if (const auto* d = std::get_if<delegation>(&s.content);
+       d != nullptr && state_.root && s.signer == state_.root->id)
+      state_.delegation_serial = std::max(state_.delegation_serial, d->serial);
    if (s.type() == statement_type::revocation) {
       change_at_ = std::max(change_at_, host_.now_ms() + 200);
       const auto& r = std::get<revocation>(s.content);
