@@ -1,13 +1,9 @@
-// Goal: whatever happens to a network, in whatever order, who must not talk does not, and once
-// everybody hears everybody again, all agree.
-//
-// Method: random histories by seed. Beside the parties runs a naive model, written from what the
-// headers promise and sharing nothing with the ledger: who was accepted by whom, who was removed,
-// and which node has heard of that, where hearing is a flood through nodes that are surely members
-// and whose clocks are right. The model is careful: where it cannot know (a member of an admin who
-// was dismissed on the other side of a partition), it demands nothing but agreement.
-//
-// WARREN_HISTORY_SEED=n runs one seed and prints its steps.
+// Goal: whatever happens to a network, who must not talk does not, and once everybody hears
+// everybody again, all agree. Method: random histories by seed. Beside the parties runs a naive
+// model, written from what the headers promise and sharing nothing with the ledger: who was
+// accepted by whom, who was removed, and which node has heard of that. Where it cannot know (a
+// member of an admin who was dismissed on the other side of a partition), it demands agreement.
+// WARREN_HISTORY_SEED=n runs one and prints it.
 #include "core/crypto/digest.hpp"
 #include "tests/support/party_world.hpp"
 
