@@ -15,9 +15,7 @@
 namespace warren::trust {
 namespace {
 
-using support::party_node;
-using support::party_world;
-
+using support::party_node, support::party_world;
 constexpr uint64_t day_ms = 86'400'000;
 constexpr int64_t ten_years_ms = 3653 * static_cast<int64_t>(day_ms);
 constexpr size_t people_max = 10;
