@@ -6,7 +6,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 build_packages=(cmake ninja-build g++ pkg-config libboost1.81-dev libboost-filesystem1.81-dev libboost-json1.81-dev libboost-url1.81-dev
    libsodium-dev libssl-dev libtomlplusplus-dev libspdlog-dev libfmt-dev libcbor-dev libcli11-dev libmnl-dev libqrencode-dev libgtest-dev libgmock-dev)
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] && build_packages+=(libipsec-mb-dev)
-net_packages=(iproute2 iputils-ping nftables procps python3 wireguard-go wireguard-tools iperf3 tcpdump util-linux)
+net_packages=(iproute2 iputils-ping nftables procps python3 strace wireguard-go wireguard-tools iperf3 tcpdump util-linux)
 fuzz_packages=(clang-14 libclang-rt-14-dev llvm-14)
 package_packages=(dpkg-dev debhelper lintian)
 lint_packages=(clang-tidy-14 clang-format-14 python3 shellcheck)
@@ -123,7 +123,7 @@ bench)
    case "$what" in
    tunnel)
       build release
-      need "${net_packages[@]}" linux-perf strace
+      need "${net_packages[@]}" linux-perf
       as_root python3 tests/bench/tunnel.py "$@"
       ;;
    scale)

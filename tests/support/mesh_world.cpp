@@ -81,6 +81,7 @@ base::result<void> mesh_node::apply() {
    mesh::plan plan;
    plan.settings = settings;
    plan.identity = identity;
+   plan.members = members;
    const auto make =
          [&](const std::vector<config::plugin_use>& wanted,
              const std::vector<config::plugin_use>& running,

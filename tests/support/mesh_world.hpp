@@ -56,6 +56,7 @@ class mesh_node {
    fake_shard& shard;
    std::shared_ptr<trust::identity> identity;
    config::network settings;
+   std::shared_ptr<const trust::table> members; // of a network with certificates
    std::vector<mesh::event> events;
    std::unique_ptr<mesh::network> network;
 

@@ -134,6 +134,38 @@ TEST_F(PartyTest, of_sixty_four_who_use_one_invite_at_once_exactly_one_is_let_in
    EXPECT_EQ(host->now().members.size(), 1u + rounds);
 }
 
+TEST_F(PartyTest, a_request_that_is_not_the_askers_own_or_of_another_network_is_refused_as_that) {
+   party_node& host = world.add_creator();
+   party_node& other = world.add_creator();
+   const auto invite = *host->invite({});
+   party_node& guest = world.add_joiner(host, invite, "guest");
+   party_node& thief = world.add_joiner(host, *host->invite({}), "thief");
+   ASSERT_TRUE(world.until([&] { return host->pending().size() == 2; }, 2000));
+   const auto ask = [&](const party_node& who, const crypto::bytes32& network, short_id nonce) {
+      join_request r;
+      r.admin = host.id();
+      r.tunnel_key = who.identity->tunnel.public_key;
+      r.invite = invite.id;
+      r.nonce = nonce;
+      r.name = "guest";
+      r.proof = *crypto::prove_possession(who.identity->tunnel, host.id(),
+                                          proved_text(r, network, who.id()));
+      cbor::writer w;
+      w.array(2).number(5).bytes(make_statement(who.identity->signing, network, r).bytes);
+      return w.take();
+   };
+   host->on_message(thief.id(), ask(guest, host->network(), {1}));
+   EXPECT_NE(host.last("join.refused", "why").find("replayed"), std::string::npos);
+   host->on_message(guest.id(), ask(guest, other->network(), {2}));
+   EXPECT_NE(host.last("join.refused", "why").find("another network"), std::string::npos);
+   // What was answered once is no request any more.
+   host->on_message(guest.id(), ask(guest, host->network(), {3}));
+   ASSERT_TRUE(host->reject(guest.id(), "no"));
+   host->on_message(guest.id(), ask(guest, host->network(), {3}));
+   EXPECT_NE(host.last("join.refused", "why").find("replayed"), std::string::npos);
+   EXPECT_EQ(host->now().members.size(), 1u);
+}
+
 TEST_F(PartyTest, a_removed_member_is_out_everywhere_and_lacks_the_new_secret) {
    party_node& host = world.add_creator();
    party_node& a = world.add_member(host);
