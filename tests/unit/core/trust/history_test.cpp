@@ -147,37 +147,14 @@ class history {
    }
 
    void step() {
-      switch (roll(15)) {
-      case 0:
-      case 1:
-      case 2:
-         return join();
-      case 3:
-         return add_admin();
-      case 4:
-         return remove_admin();
-      case 5:
-         return remove();
-      case 6:
-         return change();
-      case 7:
-         return rotate();
-      case 8:
-         return roll(3) == 0 ? succeed() : push();
-      case 9:
-         return expire();
-      case 10:
-         return partition();
-      case 11:
-         return heal();
-      case 12:
-         return restart();
-      case 13:
-         return backup();
-      default:
-         return clock();
-      }
+      static constexpr void (history::*what[])() = {
+            &history::join,         &history::join,   &history::join,      &history::add_admin,
+            &history::remove_admin, &history::remove, &history::change,    &history::rotate,
+            &history::govern,       &history::expire, &history::partition, &history::heal,
+            &history::restart,      &history::backup, &history::clock};
+      (this->*what[roll(std::size(what))])();
    }
+   void govern() { roll(3) == 0 ? succeed() : push(); }
 
    void join() {
       const auto by = an_admin();

@@ -204,6 +204,7 @@ TEST_F(LedgerTest, a_validity_without_end_does_not_overflow) {
    certificate c = cert(1, 1);
    c.not_after_s = UINT64_MAX / 1000;
    ASSERT_EQ(put(*l, by(good, c)), outcome::added);
+   ASSERT_EQ(put(*l, by(good, head{1, wall, 0, 0, 0, {}})), outcome::added);
    EXPECT_NE(l->now(wall).find(1), nullptr);
    l->now(wall);
    EXPECT_NE(l->find(by(good, c).id), nullptr) << "and is not forgotten";
