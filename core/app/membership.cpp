@@ -21,6 +21,7 @@ namespace {
 
 constexpr uint64_t state_bytes_max = 512u << 20;
 constexpr uintmax_t audit_bytes_max = 4u << 20; // then the file begins anew, one former is kept
+constexpr uint64_t notes_max = 50, notes_per_s = 5;
 constexpr uint64_t busy_ms = 20, idle_ms = 1000, endpoints_ms = 10'000;
 
 std::string utc_now() {
@@ -38,7 +39,9 @@ membership::membership(boost::asio::io_context& context, fs::path folder, fs::pa
     : context_(context), folder_(std::move(folder)), keys_(std::move(keys)),
       hooks_(std::move(with)), timer_(context) {}
 
-membership::~membership() = default;
+membership::~membership() {
+   if (party_) party_->store();
+}
 
 base::result<void> membership::load_keys() {
    auto loaded = trust::load(keys_);
@@ -156,6 +159,16 @@ base::result<void> membership::save(std::span<const uint8_t> state) {
 }
 
 void membership::event(std::string name, trust::fields what) {
+   // What others can cause at will must not fill the log.
+   if (name == "trust.refused" || name == "join.refused" || name == "trust.rollback") {
+      const uint64_t now = now_ms();
+      if (const uint64_t more = (now - notes_at_) * notes_per_s / 1000; more > 0) {
+         notes_ = std::min(notes_max, notes_ + more);
+         notes_at_ = now;
+      }
+      if (notes_ == 0) return;
+      notes_--;
+   }
    hooks_.event(std::move(name), std::move(what));
 }
 

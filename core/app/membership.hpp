@@ -72,6 +72,7 @@ class membership final : public trust::party_host {
    std::unique_ptr<trust::party> party_;
    boost::asio::steady_timer timer_;
    uint64_t planned_ms_ = 0, endpoints_at_ = 0;
+   uint64_t notes_ = 50, notes_at_ = 0; // of refusals that may be told
 };
 
 } // namespace warren::app

@@ -358,6 +358,7 @@ class network final : public plugin::host_port,
    uint16_t ping_identifier_ = 0, ping_sequence_ = 0;
    bucket icmp_budget_;
    bucket key_budget_;
+   bucket knock_notes_; // refused knocks that are told
 };
 
 } // namespace warren::mesh

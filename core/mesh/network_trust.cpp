@@ -106,9 +106,10 @@ void network::on_knock(transport& t, const wrn_pkt& datagram, const trust::key_m
       const auto invite = members_->invites.find(message.invite);
       if (invite == members_->invites.end()) {
          count_drop(nullptr, drop_reason::auth);
-         emit("invite.refused", {{"from", base::format_endpoint(datagram.addr)},
-                                 {"id", crypto::format_node_id(message.sender)},
-                                 {"why", "the invite is not known here"}});
+         if (knock_notes_.take(shard_.now()))
+            emit("invite.refused", {{"from", base::format_endpoint(datagram.addr)},
+                                    {"id", crypto::format_node_id(message.sender)},
+                                    {"why", "the invite is not known here"}});
          return;
       }
       const auto tag = trust::knock_tag(knock_key(invite->second.secret, invite->second.token),
@@ -188,9 +189,10 @@ void network::answer_knock(transport& t, const wrn_pkt& datagram, const trust::k
 void network::refuse_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
                            trust::invite_verdict verdict) {
    count_drop(nullptr, drop_reason::auth);
-   emit("invite.refused", {{"from", base::format_endpoint(datagram.addr)},
-                           {"id", crypto::format_node_id(message.sender)},
-                           {"why", "the invite is " + std::string(trust::to_string(verdict))}});
+   if (knock_notes_.take(shard_.now()))
+      emit("invite.refused", {{"from", base::format_endpoint(datagram.addr)},
+                              {"id", crypto::format_node_id(message.sender)},
+                              {"why", "the invite is " + std::string(trust::to_string(verdict))}});
    answer_knock(t, datagram, message, verdict, false);
 }
 

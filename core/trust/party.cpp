@@ -304,9 +304,14 @@ void party::refresh() {
          if (s->type() == statement_type::grant) open_grant(*s);
 }
 
+void party::store() {
+   if (unsaved_) (void)save();
+}
+
 void party::tick() {
    const uint64_t now_ms = host_.now_ms();
    flush_news();
+   give_checks();
    for (auto& [node, l] : links_)
       if (l.digest_at != 0 && now_ms >= l.digest_at && is_listed(node)) {
          // Now and then again: what a full queue lost, and what a hostile neighbour withheld.

@@ -133,6 +133,8 @@ class party {
    const crypto::bytes32& network() const { return ledger_.network(); }
    const invitation* invited() const { return state_.invited ? &*state_.invited : nullptr; }
    std::vector<network_secret> secrets() const;
+   /// Stores what is not stored yet; what can wait does so for a moment.
+   void store();
    const std::map<short_id, invite_state>& invites() const { return state_.invites; }
    const std::vector<pending_request>& pending() const { return state_.pending; }
    bool is_admin();
@@ -221,6 +223,7 @@ class party {
       uint64_t since_ms = 0;
       uint64_t digest_at = 0;            // when to say again what is here
       uint64_t budget = 0, refilled = 0; // bytes of documents that may be sent
+      uint64_t checks = 0;               // statements of this neighbour that may be looked at
       bool stranger = false;
    };
 
@@ -239,6 +242,7 @@ class party {
    void added(const statement& s, const node_id* from);
    void say(const statement& s, const node_id* except);
    void flush_news();
+   void give_checks();
    void send_digest(const node_id& to, linked& l);
    void send_statements(const node_id& to, linked& l, std::span<const short_id> ids);
    void on_digest(const node_id& peer, linked& l, cbor::reader& r);
@@ -297,6 +301,7 @@ class party {
    uint32_t foreign_records_ = 0;
    bool changed_ = false, unsaved_ = false, change_pending_ = false;
    uint64_t change_at_ = 0;
+   uint64_t checks_given_ = 0;
    uint64_t save_at_ = 0, ask_at_ = 0, duties_at_ = 0, ask_wait_ = 0;
    uint64_t started_ms_ = 0;
    uint64_t granted_wait_ = 0; // since when somebody lacks the secret

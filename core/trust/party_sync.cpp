@@ -24,6 +24,9 @@ constexpr size_t unwanted_max = 4096;
 constexpr uint64_t unwanted_ms = 600'000;
 // Of documents to one neighbour: a full set for a new member at once, then a trickle.
 constexpr uint64_t budget_max = 8 << 20, budget_per_s = 512 << 10;
+// From one neighbour: each costs a signature. A full set for a new member, then a trickle; what is
+// beyond comes again with a later digest.
+constexpr uint64_t checks_max = 32768, checks_per_s = 512;
 
 } // namespace
 
@@ -41,6 +44,7 @@ void party::on_link(const node_id& peer, bool up, const std::string& from) {
    l.since_ms = host_.now_ms();
    l.budget = budget_max;
    l.refilled = host_.now_ms();
+   l.checks = std::max(l.checks, checks_max / 8); // links that flap bring no more
    l.digest_at = host_.now_ms();
    l.stranger = !is_listed(peer);
    if (state() == standing::waiting) {
@@ -193,9 +197,12 @@ void party::send_statements(const node_id& to, linked& l, std::span<const short_
 void party::on_statements(const node_id& peer, cbor::reader& r) {
    size_t n = r.array(statements_max);
    bool waits = false;
+   const auto from = links_.find(peer);
    for (; n > 0 && r.ok(); n--) {
       const auto bytes = r.bytes(1, statement_bytes_max);
       if (!r.ok()) break;
+      if (from != links_.end() && from->second.checks == 0) break;
+      if (from != links_.end()) from->second.checks--;
       waits |= take(bytes, &peer).what == outcome::waits;
    }
    if (const auto it = links_.find(peer); it != links_.end()) {
@@ -315,6 +322,14 @@ void party::flush_news() {
          if (n.from != node) ids.push_back(n.id);
       if (!ids.empty()) send_statements(node, links_.at(node), ids);
    }
+}
+
+void party::give_checks() {
+   const uint64_t now_ms = host_.now_ms(), more = (now_ms - checks_given_) * checks_per_s / 1000;
+   if (more == 0) return;
+   checks_given_ = now_ms;
+   for (auto& [node, l] : links_)
+      l.checks = std::min(checks_max, l.checks + more);
 }
 
 base::result<size_t> party::import(std::span<const std::vector<uint8_t>> statements) {
