@@ -117,7 +117,7 @@ daemon::answer_or daemon::manage_invite(const std::string& name, const json::obj
    terms.groups = texts_in(a, "groups").value_or(std::vector<std::string>());
    terms.roles = texts_in(a, "roles").value_or(std::vector<std::string>());
    terms.tags = texts_in(a, "tags").value_or(std::vector<std::string>());
-   auto endpoints = texts_in(a, "endpoint").value_or(std::vector<std::string>());
+   auto endpoints = endpoints_in(a);
    for (const auto& e : endpoints_of(name))
       if (endpoints.size() < trust::invite_endpoints_max &&
           std::find(endpoints.begin(), endpoints.end(), e) == endpoints.end())
@@ -181,7 +181,7 @@ daemon::answer_or daemon::manage_create(const json::object& a) {
    const crypto::bytes32 id = (*m)->network();
    m->endpoints = [this, name] { return endpoints_of(name); };
    members_[name] = std::move(m);
-   const auto endpoints = texts_in(a, "endpoint").value_or(std::vector<std::string>());
+   const auto endpoints = endpoints_in(a);
    const auto started = start_new_network(name, id, node, text_in(a, "listen"), endpoints,
                                           static_cast<uint32_t>(number_in(a, "mtu", 0)));
    if (!started) {

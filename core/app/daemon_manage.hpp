@@ -38,6 +38,14 @@ inline std::optional<std::vector<std::string>> texts_in(const json::object& a,
    return out;
 }
 
+/// Places where a node is reached; "host:port" alone is one of WireGuard.
+inline std::vector<std::string> endpoints_in(const json::object& a) {
+   auto all = texts_in(a, "endpoint").value_or(std::vector<std::string>());
+   for (std::string& e : all)
+      if (e.find("://") == std::string::npos) e = "wireguard://" + e;
+   return all;
+}
+
 inline trust::member_terms terms_in(const json::object& a) {
    trust::member_terms t;
    if (const auto name = text_in(a, "name"); !name.empty()) t.name = name;

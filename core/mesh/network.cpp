@@ -364,7 +364,7 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
    later_links_.clear();
    later_peers_.clear();
    news_.clear();
-   for (auto* queue : {&inbox_, &outbox_, &transit_})
+   for (auto* queue : {&inbox_, &outbox_, &transit_, &passing_})
       clear_frames(*queue);
    end_requests([](const pending_request&) { return true; },
                 fail(errc::state, "the network was stopped"));

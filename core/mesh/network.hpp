@@ -297,6 +297,9 @@ class network final : public plugin::host_port,
                      trust::invite_verdict verdict);
    void answer_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
                      trust::invite_verdict verdict, bool fresh);
+   peer* guest_way(const peer& from, const route::ip_view& ip);
+   void pass_on(peer& to, const wrn_pkt& packet, uint8_t family);
+   void run_passing();
    void learn_secret(peer& p, uint64_t epoch, const std::array<uint8_t, 8>& name, bool surely_now);
    void mind_joiner(peer& p, const trust::key_message& message);
    void renew_psk(peer& p);
@@ -349,8 +352,10 @@ class network final : public plugin::host_port,
    uint64_t later_timer_ = 0;
    std::vector<uint64_t> later_links_, later_peers_, news_;
    std::vector<queued_frame> inbox_, outbox_, transit_, moving_; // each bounded; moving_ is scratch
-   std::vector<std::pair<transport*, wrn_pkt>> arrived_;         // scratch
-   std::unordered_map<uint32_t, uint64_t> numbers_;              // overlay address -> peer
+   std::vector<queued_frame> passing_; // between stock clients and other members; bounded
+   bool has_guests_ = false;           // some peer of a network with certificates is a stock client
+   std::vector<std::pair<transport*, wrn_pkt>> arrived_; // scratch
+   std::unordered_map<uint32_t, uint64_t> numbers_;      // overlay address -> peer
    uint32_t own_number_ = 0;
    uint64_t bulk_timer_ = 0, bulk_at_ = 0;
    std::unordered_map<uint64_t, pending_request> requests_;

@@ -268,6 +268,9 @@ void network::link_deliver(plugin::instance& from, uint64_t handle, std::span<wr
          shard_.pool().free({&packet, 1});
       } else if (filter_ && !passes(p, bytes, now, true)) {
          drop_all(&p, {&packet, 1}, drop_reason::acl);
+      } else if (peer* to = has_guests_ ? guest_way(p, *ip) : nullptr) {
+         if (is_syn(bytes, *ip)) clamp(p, packet, *ip);
+         pass_on(*to, packet, ip->family);
       } else {
          if (is_syn(bytes, *ip)) clamp(p, packet, *ip);
          packets[kept++] = packet;

@@ -261,6 +261,7 @@ void network::want_later() {
 
 void network::run_later() {
    run_transit();
+   run_passing();
    run_news(); // that a peer is linked comes before its first message
    run_messages();
    for (const uint64_t handle : std::exchange(later_links_, {})) {

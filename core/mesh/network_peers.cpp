@@ -155,7 +155,9 @@ void network::update_peer(peer& p, const config::peer& settings) {
 
 void network::rebuild_owners() {
    std::vector<route::owned_prefix> prefixes;
+   has_guests_ = false;
    peers_.each([&](uint64_t handle, const peer& p) {
+      has_guests_ |= members_ != nullptr && !p.settings.id;
       for (const auto* list : {&p.settings.addresses, &p.settings.routes})
          for (const wrn_addr& prefix : *list)
             prefixes.push_back({prefix, handle});

@@ -274,6 +274,41 @@ void network::end_quarantine(bool all) {
       remove_peer(*p);
 }
 
+/// A stock client knows one node, and that one passes its packets on, both ways: to whom this
+/// packet goes, or null when it is for this node or its networks.
+peer* network::guest_way(const peer& from, const route::ip_view& ip) {
+   peer* to = peers_.find(owner_of(ip));
+   return to != nullptr && to != &from && (!from.settings.id || !to->settings.id) ? to : nullptr;
+}
+
+/// This is inside a call of a transport: the packet leaves in the next turn.
+void network::pass_on(peer& to, const wrn_pkt& packet, uint8_t family) {
+   uint8_t* ip = packet.buf + packet.off;
+   uint8_t& hops = ip[family == 4 ? 8 : 7];
+   if (hops <= 1) return drop_all(&to, {&packet, 1}, drop_reason::expired);
+   if (passing_.size() >= limits::transit_max)
+      return drop_all(&to, {&packet, 1}, drop_reason::queue_full);
+   hops--;
+   if (family == 4) { // RFC 1624: the sum of the header changes by as much
+      uint32_t sum = (static_cast<uint32_t>(ip[10]) << 8 | ip[11]) + 0x100;
+      sum = (sum & 0xffff) + (sum >> 16);
+      ip[10] = static_cast<uint8_t>(sum >> 8);
+      ip[11] = static_cast<uint8_t>(sum);
+   }
+   passing_.push_back({to.handle, packet});
+   want_later();
+}
+
+void network::run_passing() {
+   for (auto passing = std::exchange(passing_, {}); queued_frame & item : passing) {
+      item.packet.flags = 0; // alone, whatever it came with
+      if (peer* to = peers_.find(item.peer))
+         send_to(*to, {&item.packet, 1}, item.packet.len);
+      else
+         drop_all(nullptr, {&item.packet, 1}, drop_reason::no_owner);
+   }
+}
+
 std::vector<std::pair<std::string, wrn_addr>> network::listening() const {
    std::vector<std::pair<std::string, wrn_addr>> out;
    for (const auto& t : transports_)

@@ -159,6 +159,7 @@ def rules_of_the_network_forbid_a_port_at_once_and_explain_says_which_rule(lab):
 
 def a_stock_client_joins_by_its_file_and_reaches_every_member(lab):
     host, one = accepted(lab, ("one",))
+    poll("the nodes know each other", lambda: one.ping(host.inner), 5)
     made = host.warren("member", "add", "--wireguard", "phone")
     stock = lab.host("phone")
     lab.connect(host, stock, "198.51.100.1/24", "198.51.100.2/24")
@@ -174,6 +175,8 @@ def a_stock_client_joins_by_its_file_and_reaches_every_member(lab):
     stock.ip("addr", "add", made["address"] + "/24", "dev", interface)
     stock.ip("link", "set", interface, "up")
     poll("the phone reaches the host", lambda: stock.ping(host.inner), 10)
+    poll("the phone reaches the other member through it", lambda: stock.ping(one.inner), 10)
+    poll("and is reached", lambda: one.ping(made["address"]), 10)
 
 
 def a_copied_disk_is_noticed_on_both_sides_and_removed_by_one_command(lab):
