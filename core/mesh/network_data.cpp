@@ -223,10 +223,6 @@ void network::flush_queue(link& l) {
    }
 }
 
-void network::link_writable(plugin::instance& from, uint64_t handle) {
-   if (link* l = link_of(from, handle); l != nullptr && !l->queue.empty()) later(*l);
-}
-
 // --- from a link -------------------------------------------------------------------------------
 
 bool network::source_belongs(peer& p, const route::ip_view& ip) {

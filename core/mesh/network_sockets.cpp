@@ -66,4 +66,8 @@ bool network::is_own_stream(const peer& p, const route::ip_view& ip) const {
    return false;
 }
 
+void network::link_writable(plugin::instance& from, uint64_t handle) {
+   if (link* l = link_of(from, handle); l != nullptr && !l->queue.empty()) later(*l);
+}
+
 } // namespace warren::mesh
