@@ -80,6 +80,9 @@ mesh::trust_handler daemon::trust_handler_of(const std::string& name) {
          m.on_link(peer, up, endpoint);
       });
    };
+   h.on_clone = [posted](const trust::node_id& peer) {
+      posted([peer](membership& m) { m.on_clone(peer); });
+   };
    h.on_knock = [posted](trust::invite_verdict verdict) {
       posted([verdict](membership& m) { m.on_knock(verdict); });
    };

@@ -102,6 +102,11 @@ void membership::on_knock(trust::invite_verdict verdict) {
 
 void membership::wake() { plan(0); }
 
+void membership::on_clone(const trust::node_id& peer) {
+   party_->on_clone(peer);
+   plan(busy_ms);
+}
+
 /// The party runs once a second when nothing happens, and soon after something has.
 void membership::plan(uint64_t in_ms) {
    const uint64_t at = now_ms() + in_ms;

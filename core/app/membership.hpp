@@ -40,6 +40,7 @@ class membership final : public trust::party_host {
    void on_message(const trust::node_id& from, std::span<const uint8_t> message);
    void on_link(const trust::node_id& peer, bool up, const std::string& endpoint);
    void on_knock(trust::invite_verdict verdict);
+   void on_clone(const trust::node_id& peer);
    /// Runs the party soon, and the timer from now on.
    void wake();
    /// Where this node can be reached; asked for every few seconds.

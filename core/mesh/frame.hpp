@@ -13,7 +13,7 @@
 //
 //   type 1 hello         u16 lowest and u16 highest wire version, u32 zero, u64 features, u64 epoch
 //                        of the newest network secret, u64 its name
-//   type 2 echo          u64 token of the sender's choice
+//   type 2 echo          u64 token of the sender's choice, u64 that the sending process has chosen
 //   type 3 echo reply    the token
 //   type 4 message       u32 channel, then bytes for the plugin of that channel
 //   type 5 bulk segment  core/mesh/bulk.hpp
@@ -60,7 +60,7 @@ struct hello {
    std::array<uint8_t, 8> secret{};
 };
 inline constexpr size_t hello_bytes = 32;
-inline constexpr size_t echo_bytes = 8;
+inline constexpr size_t echo_bytes = 8, echo_instance_bytes = 16;
 
 inline uint64_t get_le(const uint8_t* at, size_t bytes) {
    uint64_t v = 0;

@@ -79,7 +79,9 @@ network::network(io::shard& shard, std::string name, event_handler on_event)
       flows_(limits::flow_cache_entries, random_words(shard)),
       note_budget_{limits::drop_notes_per_second_max, limits::drop_notes_per_second_max},
       ping_identifier_(static_cast<uint16_t>(random_word(shard))), icmp_budget_{100, 100},
-      key_budget_{200, 200}, knock_notes_{5, 5} {}
+      key_budget_{200, 200}, knock_notes_{5, 5} {
+   instance_ = random_word(shard);
+}
 
 network::~network() { WRN_ASSERT(!running_); }
 

@@ -39,6 +39,8 @@ struct plan {
 struct trust_handler {
    std::function<void(const trust::node_id& from, std::vector<uint8_t> message)> on_message;
    std::function<void(const trust::node_id& peer, bool up, std::string endpoint)> on_link;
+   /// Two processes speak with this member's keys in turn.
+   std::function<void(const trust::node_id& peer)> on_clone;
    /// What the admin whom this node asks to be let in said of its invite.
    std::function<void(trust::invite_verdict verdict)> on_knock;
 };
@@ -297,6 +299,7 @@ class network final : public plugin::host_port,
                      trust::invite_verdict verdict);
    void answer_knock(transport& t, const wrn_pkt& datagram, const trust::key_message& message,
                      trust::invite_verdict verdict, bool fresh);
+   void watch_instance(peer& p, uint64_t instance);
    peer* guest_way(const peer& from, const route::ip_view& ip);
    void pass_on(peer& to, const wrn_pkt& packet, uint8_t family);
    void run_passing();
@@ -353,6 +356,7 @@ class network final : public plugin::host_port,
    std::vector<uint64_t> later_links_, later_peers_, news_;
    std::vector<queued_frame> inbox_, outbox_, transit_, moving_; // each bounded; moving_ is scratch
    std::vector<queued_frame> passing_; // between stock clients and other members; bounded
+   uint64_t instance_ = 0;             // of this process, in echoes
    bool has_guests_ = false;           // some peer of a network with certificates is a stock client
    std::vector<std::pair<transport*, wrn_pkt>> arrived_; // scratch
    std::unordered_map<uint32_t, uint64_t> numbers_;      // overlay address -> peer

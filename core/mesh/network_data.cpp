@@ -373,15 +373,6 @@ bool network::send_frame(link& l, uint8_t type, std::span<const uint8_t> body) {
    return true;
 }
 
-void network::send_echo(link& l) {
-   peer& p = *l.owner;
-   p.echo_sent = shard_.now();
-   shard_.random(&p.echo_token, sizeof p.echo_token);
-   std::array<uint8_t, echo_bytes> body{};
-   put_le(body.data(), p.echo_token, body.size());
-   send_frame(l, static_cast<uint8_t>(frame_type::echo), body);
-}
-
 void network::on_frame(link& l, std::span<const uint8_t> packet) {
    peer& p = *l.owner;
    const auto f = parse_frame(packet);
@@ -403,7 +394,8 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
       }
       p.hello_seen = true;
       // A peer that has started anew greets on a link that never went down here: it waits for ours.
-      if (shard_.now() - l.hello_sent > hello_pause) {
+      if (shard_.now() - l.hello_answered > hello_pause) {
+         l.hello_answered = shard_.now();
          l.say_hello = true;
          later(l);
       }
@@ -413,7 +405,9 @@ void network::on_frame(link& l, std::span<const uint8_t> packet) {
       return;
    }
    case frame_type::echo:
-      if (f->body.size() != echo_bytes) break;
+      if (f->body.size() != echo_bytes && f->body.size() != echo_instance_bytes) break;
+      if (f->body.size() == echo_instance_bytes)
+         watch_instance(p, get_le(f->body.data() + echo_bytes, 8));
       l.echo_token = get_le(f->body.data(), echo_bytes);
       later(l);
       return;

@@ -270,10 +270,8 @@ void network::run_later() {
       link& l = *it->second;
       l.later = false;
       flush_queue(l);
-      if (std::exchange(l.say_hello, false)) {
-         l.hello_sent = shard_.now();
+      if (std::exchange(l.say_hello, false))
          send_frame(l, static_cast<uint8_t>(frame_type::hello), write_hello(own_hello()));
-      }
       if (const auto token = std::exchange(l.echo_token, std::nullopt)) {
          std::array<uint8_t, echo_bytes> body{};
          put_le(body.data(), *token, body.size());
@@ -460,6 +458,16 @@ void network::maintain() {
       }
    });
    if (again) want_maintenance();
+}
+
+void network::send_echo(link& l) {
+   peer& p = *l.owner;
+   p.echo_sent = shard_.now();
+   shard_.random(&p.echo_token, sizeof p.echo_token);
+   std::array<uint8_t, echo_instance_bytes> body{};
+   put_le(body.data(), p.echo_token, echo_bytes);
+   put_le(body.data() + echo_bytes, instance_, 8);
+   send_frame(l, static_cast<uint8_t>(frame_type::echo), body);
 }
 
 } // namespace warren::mesh

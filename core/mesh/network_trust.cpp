@@ -274,6 +274,16 @@ void network::end_quarantine(bool all) {
       remove_peer(*p);
 }
 
+/// A peer that starts anew comes with another number; one that comes back to the number before runs
+/// twice: a session's former keys still open what the other process sends.
+void network::watch_instance(peer& p, uint64_t instance) {
+   if (!members_ || p.quarantine_until != 0 || instance == p.instance) return;
+   const bool returned = instance == p.instance_before && instance != 0;
+   p.instance_before = std::exchange(p.instance, instance);
+   if (returned && trust_.on_clone && knock_notes_.take(shard_.now()))
+      trust_.on_clone(*p.settings.id);
+}
+
 /// A stock client knows one node, and that one passes its packets on, both ways: to whom this
 /// packet goes, or null when it is for this node or its networks.
 peer* network::guest_way(const peer& from, const route::ip_view& ip) {

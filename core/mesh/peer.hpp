@@ -77,7 +77,7 @@ struct link {
    // For network::run_later().
    bool later = false; // listed
    bool say_hello = false;
-   uint64_t hello_sent = 0;
+   uint64_t hello_answered = 0;
    std::optional<uint64_t> echo_token; // to be sent back; of several in one turn the last
    uint64_t moved_told = 0;            // when peer.moved was emitted last
    bool move_untold = false;
@@ -147,7 +147,8 @@ struct peer {
    std::optional<crypto::bytes32> quarantine_psk;
    uint64_t secret_epoch = 0; // newest secret that the peer says it has
    std::array<uint8_t, 8> secret{};
-   std::optional<crypto::bytes32> psk_told; // the transports' links have it
+   std::optional<crypto::bytes32> psk_told;    // the transports' links have it
+   uint64_t instance = 0, instance_before = 0; // of the processes that its echoes come from
 };
 
 } // namespace warren::mesh

@@ -158,15 +158,29 @@ void party::watch_own_record(const statement& s) {
                        state_.instances.end();
    if (!newer || (former && published_at_ == 0)) return;
    foreign_records_++;
-   if (foreign_records_ == 2 || (foreign_records_ == 1 && !former)) {
-      cloned_.insert(self_->signing.id);
-      host_.event("member.cloned",
-                  {{"peer", "self"},
-                   {"id", crypto::format_node_id(self_->signing.id)},
-                   {"why", "another process speaks with this node's keys; if the disk was copied, "
-                           "have an admin run 'warren member remove' for this member and join "
-                           "again"}});
-   }
+   if (foreign_records_ == 2 || (foreign_records_ == 1 && !former))
+      note_clone(self_->signing.id, "a record that this process did not make");
+}
+
+/// Once per node: on its own side, and on the others'.
+void party::note_clone(const node_id& node, const std::string& why) {
+   if (!cloned_.insert(node).second) return;
+   const bool own = node == self_->signing.id;
+   const member* m = now().find(node);
+   host_.event("member.cloned",
+               {{"peer", own            ? "self"
+                         : m != nullptr ? m->name
+                                        : "?"},
+                {"id", crypto::format_node_id(node)},
+                {"why", why + (own ? "; if this disk was copied, have an admin run 'warren member "
+                                     "remove' for this member, and join again"
+                                   : "; 'warren member remove' ends both")}});
+}
+
+void party::on_clone(const node_id& peer) {
+   if (now().find(peer) == nullptr) return;
+   note_clone(peer, "two processes speak with this member's keys in turn");
+   tell_clone(peer);
 }
 
 /// A node that goes back to an earlier instance runs twice.
@@ -176,13 +190,7 @@ void party::watch_record(const node_id& node, const node_record& r) {
    const bool returned = std::find(seen.begin(), seen.end(), r.instance) != seen.end();
    seen.push_back(r.instance);
    if (seen.size() > instances_kept) seen.pop_front();
-   if (!returned || !cloned_.insert(node).second) return;
-   const member* m = now().find(node);
-   host_.event("member.cloned",
-               {{"peer", m != nullptr ? m->name : "?"},
-                {"id", crypto::format_node_id(node)},
-                {"why", "two processes speak with this member's keys in turn; 'warren member "
-                        "remove' ends both"}});
+   if (returned) note_clone(node, "records of two processes come in turn");
 }
 
 void party::open_grant(const statement& s) {
@@ -319,6 +327,7 @@ void party::tick() {
          host_.random(&jitter, sizeof jitter);
          l.digest_at = now_ms + 8'000 + jitter % 8'000;
          send_digest(node, l);
+         if (cloned_.contains(node)) tell_clone(node);
       }
    if (state_.invited && state_.invited->tampered && state() == standing::waiting &&
        now_ms >= started_ms_ + 4000)

@@ -118,6 +118,8 @@ class party {
    /// The admin's answer to the knock, before there is a link.
    void on_knock(invite_verdict verdict);
    void on_endpoints(std::vector<std::string> own);
+   /// The links of a member come from two processes in turn.
+   void on_clone(const node_id& peer);
    /// Call at least every 100 ms while anything is linked.
    void tick();
    /// True once after each change of the table.
@@ -234,6 +236,8 @@ class party {
    void publish_record(bool force);
    void watch_own_record(const statement& s);
    void watch_record(const node_id& node, const node_record& r);
+   void tell_clone(const node_id& peer);
+   void note_clone(const node_id& node, const std::string& why);
    void open_grant(const statement& s);
    void rotate_if_due();
 

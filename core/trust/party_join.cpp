@@ -165,9 +165,9 @@ void party::refuse_request(const node_id& peer, const join_request& r, const std
 void party::on_join_request(const node_id& peer, std::span<const uint8_t> bytes) {
    const auto opened = open_statement(bytes, network());
    if (!opened || opened->type() != statement_type::join_request) {
-      host_.event("join.refused", {{"id", crypto::format_node_id(peer)},
-                                   {"why", opened ? "not a join request" : opened.error().text}});
-      return answer(peer, answer_refused, "the request is tampered with, or for another network");
+      const std::string why = "the request is tampered with, or for another network";
+      host_.event("join.refused", {{"id", crypto::format_node_id(peer)}, {"why", why}});
+      return answer(peer, answer_refused, why);
    }
    const auto& r = std::get<join_request>(opened->content);
    if (opened->signer != peer)

@@ -7,6 +7,8 @@
 //   4 statements  [4, [bytes …]]    in the order of their dependencies
 //   5 join        [5, statement]    a join request; core/trust/party_join.cpp
 //   6 join answer [6, state, why, [bytes …]]
+//   7 copied      [7]               to a member whose keys are used by two processes, to each in
+//   turn
 #include "core/trust/party.hpp"
 
 #include <algorithm>
@@ -76,8 +78,8 @@ void party::on_message(const node_id& peer, std::span<const uint8_t> message) {
    linked& l = it->second;
    cbor::reader r(message);
    const size_t items = r.array(4);
-   const uint64_t type = r.number(6);
-   static constexpr size_t expected[] = {0, 2, 3, 2, 2, 2, 4};
+   const uint64_t type = r.number(7);
+   static constexpr size_t expected[] = {0, 2, 3, 2, 2, 2, 4, 1};
    if (!r.ok() || items != expected[type]) return;
    // A stranger may show a certificate and ask to be let in, nothing else.
    const bool listed = is_listed(peer);
@@ -94,10 +96,18 @@ void party::on_message(const node_id& peer, std::span<const uint8_t> message) {
       if (r.done()) on_join_request(peer, bytes);
    } else if (type == 6)
       on_join_answer(peer, r);
+   else if (type == 7 && listed)
+      note_clone(self_->signing.id, "'" + now().find(peer)->name + "' hears two processes");
    if (change_pending_ && host_.now_ms() >= change_at_) {
       change_pending_ = false;
       changed_ = true;
    }
+}
+
+void party::tell_clone(const node_id& peer) {
+   cbor::writer w;
+   w.array(1).number(7);
+   host_.send(peer, w.take());
 }
 
 void party::send_digest(const node_id& to, linked& l) {

@@ -116,7 +116,7 @@ TEST_F(load, unknown_key_is_named_with_its_place_and_the_nearest_valid_one) {
    expect_error("[netwrok]\n", ":1:", "did you mean 'network'?");
    expect_error("[[transport]]\nplugin = \"wireguard\"\n[transport.wireguard]\naed = \"auto\"\n",
                 ":4:1", "did you mean 'aead'?");
-   expect_error("[node]\nqqqqqqqqqqqq = 1\n", ":2:1", "known are addresses, name");
+   expect_error("[node]\nqqqqqqqqqqqq = 1\n", ":2:1", "known are addresses, endpoints, name");
 }
 
 TEST_F(load, wrong_types_and_ranges_say_what_was_expected) {
