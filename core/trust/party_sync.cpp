@@ -22,6 +22,7 @@ constexpr size_t statements_max = 4096;         // in a message
 constexpr size_t ids_max = 16384;               // in a message
 constexpr size_t fanout = 8;                    // news goes to so many at once
 constexpr size_t news_max = 4096;
+constexpr size_t ends_told = 32; // revocations, to a stranger
 constexpr size_t unwanted_max = 4096;
 constexpr uint64_t unwanted_ms = 600'000;
 // Of documents to one neighbour: a full set for a new member at once, then a trickle.
@@ -58,13 +59,20 @@ void party::on_link(const node_id& peer, bool up, const std::string& from) {
    if (me == nullptr) return;
    // Who does not know this node yet learns why it may be here.
    std::vector<short_id> introduction;
+   std::vector<std::pair<uint64_t, short_id>> ends; // of members, by time
    for (const statement* s : ledger_.up_to(statement_type::revocation)) {
       // A delegation that takes over an ended one's pool overlaps it until the end is known, and
       // then counts for nothing: its admin's members, the reader among them, would be none.
       const auto* r = std::get_if<revocation>(&s->content);
       if (s->type() <= statement_type::delegation || (r != nullptr && r->admin))
          introduction.push_back(s->id);
+      else if (r != nullptr)
+         ends.push_back({r->time_ms, s->id});
    }
+   // A stranger who knows a secret of before may have been removed while it was away.
+   std::sort(ends.rbegin(), ends.rend());
+   for (size_t i = 0; l.stranger && i < ends.size() && i < ends_told; i++)
+      introduction.push_back(ends[i].second);
    introduction.push_back(me->statement_id);
    // And who was away until its certificate ended gets the renewed one: it listens to nothing else.
    if (const member* he = now().find(peer)) introduction.push_back(he->statement_id);

@@ -37,10 +37,13 @@ class Quarantine : public ::testing::Test {
    }
    /// The admin hears of links, messages and, at the joiner, of verdicts.
    void listen(mesh_node& n) {
-      n.network->set_trust_handler(
-            {[this](const trust::node_id&, std::vector<uint8_t>) { messages++; },
-             [this](const trust::node_id&, bool up, std::string) { up ? linked++ : unlinked++; },
-             [this](trust::invite_verdict v) { verdict = v; }});
+      trust_handler h;
+      h.on_message = [this](const trust::node_id&, std::vector<uint8_t>) { messages++; };
+      h.on_link = [this](const trust::node_id&, bool up, std::string) {
+         up ? linked++ : unlinked++;
+      };
+      h.on_knock = [this](trust::invite_verdict v) { verdict = v; };
+      n.network->set_trust_handler(std::move(h));
    }
    void start_admin(mesh_node& admin) {
       auto t = table(1);
