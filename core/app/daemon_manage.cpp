@@ -372,7 +372,9 @@ daemon::answer_or daemon::manage_party(membership& m, const std::string& name,
    };
    if (verb == "network.show") {
       const trust::view& v = p.now();
-      const member* me = p.self();
+      const member* found = p.self();
+      const std::optional<member> own = found != nullptr ? std::optional(*found) : std::nullopt;
+      const member* me = own ? &*own : nullptr; // what follows looks at the clock again
       const uint64_t age_s =
             v.newest_head ? (v.now_ms - std::min(v.now_ms, v.newest_head->time_ms)) / 1000 : 0;
       json::array warnings;
@@ -382,7 +384,7 @@ daemon::answer_or daemon::manage_party(membership& m, const std::string& name,
       if (p.cloned().contains(p.keys().signing.id))
          warnings.emplace_back("another process speaks with this node's keys");
       for (const auto& node : p.cloned())
-         if (const member* c = v.find(node); c != nullptr && c != me)
+         if (const member* c = v.find(node); c != nullptr && node != p.keys().signing.id)
             warnings.emplace_back("member '" + c->name + "' runs in two places at once");
       if (me != nullptr && me->cert.not_after_s * 1000 < v.now_ms + 14ull * 86'400'000)
          warnings.emplace_back("this node's certificate ends within two weeks; its issuer renews "

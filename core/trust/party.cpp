@@ -264,8 +264,8 @@ std::optional<crypto::tunnel_key> party::take_new_tunnel_key() {
 
 /// After documents have changed: what follows for this node.
 void party::refresh() {
-   const member* me = self();
-   if (me == nullptr) {
+   const member* found = self();
+   if (found == nullptr) {
       const bool was = std::any_of(state_.secrets.begin(), state_.secrets.end(),
                                    [](const auto&) { return true; });
       if (was && !state_.removed) {
@@ -283,9 +283,10 @@ void party::refresh() {
       }
       return;
    }
-   if (std::find(state_.own_numbers.begin(), state_.own_numbers.end(), me->cert.number) ==
+   const member me = *found; // the view may change below
+   if (std::find(state_.own_numbers.begin(), state_.own_numbers.end(), me.cert.number) ==
        state_.own_numbers.end()) {
-      state_.own_numbers.push_back(me->cert.number);
+      state_.own_numbers.push_back(me.cert.number);
       record_due_ = unsaved_ = true;
    }
    if (state_.refused || state_.removed) {
@@ -293,11 +294,11 @@ void party::refresh() {
       state_.why.clear();
    }
    // Kept until use() says that its file is written: a crash between must not lose it.
-   if (state_.next_tunnel && me->cert.tunnel_key == state_.next_tunnel->public_key)
+   if (state_.next_tunnel && me.cert.tunnel_key == state_.next_tunnel->public_key)
       new_tunnel_ = {state_.next_tunnel->public_key, state_.next_tunnel->secret.clone()};
    // A state that is older than the key's file (a restored backup, a crash between the two): the
    // certificate shall name the key that is in use.
-   if (!state_.next_tunnel && me->cert.tunnel_key != self_->tunnel.public_key) {
+   if (!state_.next_tunnel && me.cert.tunnel_key != self_->tunnel.public_key) {
       state_.next_tunnel = {self_->tunnel.public_key, self_->tunnel.secret.clone()};
       ask_at_ = 0;
       unsaved_ = true;
@@ -306,7 +307,7 @@ void party::refresh() {
    const auto have = [&](const network_secret& s) {
       return s.epoch == v.epoch && s.name == v.secret;
    };
-   if (v.granted.contains(me->cert.number) &&
+   if (v.granted.contains(me.cert.number) &&
        std::none_of(state_.secrets.begin(), state_.secrets.end(), have))
       for (const statement* s : documents().all())
          if (s->type() == statement_type::grant) open_grant(*s);

@@ -312,20 +312,22 @@ base::result<void> party::revoke_invite(const short_id& id) {
 }
 
 base::result<certificate> party::change(uint32_t number, const member_terms& terms) {
-   const member* m = now().find(number);
-   if (m == nullptr) return fail(errc::not_found, "there is no member " + std::to_string(number));
-   if (m->issuer != self_->signing.id) {
-      const member* issuer = now().find(m->issuer);
-      return fail(errc::permission, "the certificate of '" + m->name + "' is by another admin" +
+   const member* found = now().find(number);
+   if (found == nullptr)
+      return fail(errc::not_found, "there is no member " + std::to_string(number));
+   const member m = *found; // the view may change below
+   if (m.issuer != self_->signing.id) {
+      const member* issuer = now().find(m.issuer);
+      return fail(errc::permission, "the certificate of '" + m.name + "' is by another admin" +
                                           (issuer != nullptr ? ", '" + issuer->name + "'" : "") +
                                           "; change it there");
    }
    if (own_rights(delegation::issue) == nullptr) return no_right("change members");
    if (auto ok = check_terms(terms, number); !ok) return ok.error();
    stored before = state_.copy();
-   certificate c = fill({number, m->cert.offset, m->cert.since, {}, false}, terms, m);
+   certificate c = fill({number, m.cert.offset, m.cert.since, {}, false}, terms, &m);
    // A new tunnel key of our own takes its place with the next certificate.
-   if (m->cert.node == self_->signing.id && state_.next_tunnel)
+   if (m.cert.node == self_->signing.id && state_.next_tunnel)
       c.tunnel_key = state_.next_tunnel->public_key;
    if (auto ok = settle({make_statement(self_->signing, network(), c)}, std::move(before)); !ok)
       return ok.error();

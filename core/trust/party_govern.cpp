@@ -143,21 +143,22 @@ statement party::make_head() {
 }
 
 base::result<void> party::remove(uint32_t number, std::string why) {
-   const view& v = now();
-   const member* m = v.find(number);
-   if (m == nullptr) return fail(errc::not_found, "there is no member " + std::to_string(number));
+   const member* found = now().find(number);
+   if (found == nullptr)
+      return fail(errc::not_found, "there is no member " + std::to_string(number));
+   const member m = *found; // the view changes below
    const delegation* d = own_rights(delegation::issue);
    if (d == nullptr ||
        ((d->rights & delegation::revoke_any) == 0 && !any_contains(d->numbers, number)))
       return no_right("remove this member");
-   if (m->cert.node == self_->signing.id)
+   if (m.cert.node == self_->signing.id)
       return fail(errc::invalid, "this node cannot remove itself; 'warren network leave' leaves");
-   if (m->admin && !state_.root)
-      return fail(errc::permission, "'" + m->name +
+   if (m.admin && !state_.root)
+      return fail(errc::permission, "'" + m.name +
                                           "' is an admin: first the holder of the root "
                                           "removes that ('warren admin remove')");
-   if (m->admin)
-      if (auto ok = remove_admin(*m->cert.node); !ok) return ok;
+   if (m.admin)
+      if (auto ok = remove_admin(*m.cert.node); !ok) return ok;
    stored before = state_.copy();
    std::set<uint32_t> gone{number};
    for (const member& other : now().members)
@@ -168,7 +169,7 @@ base::result<void> party::remove(uint32_t number, std::string why) {
    r.why = why.empty() ? "removed by an admin" : std::move(why);
    r.time_ms = host_.wall_ms();
    made.push_back(make_statement(self_->signing, network(), r));
-   if (m->cert.node && own_rights(delegation::govern) != nullptr)
+   if (m.cert.node && own_rights(delegation::govern) != nullptr)
       if (auto ok = bump_epoch(made, gone); !ok) return ok;
    if (auto ok = settle(std::move(made), std::move(before)); !ok) return ok;
    if (own_rights(delegation::govern) != nullptr) return settle({make_head()}, state_.copy());
@@ -179,10 +180,11 @@ base::result<delegation> party::add_admin(uint32_t number, const admin_terms& te
    if (!state_.root)
       return fail(errc::permission, "only the holder of the network's root makes admins");
    const view& v = now();
-   const member* m = v.find(number);
-   if (m == nullptr || !m->cert.node)
+   const member* found = v.find(number);
+   if (found == nullptr || !found->cert.node)
       return fail(errc::not_found, "an admin is a node of the network");
-   if (m->admin) return fail(errc::exists, "'" + m->name + "' is an admin already");
+   const member m = *found;
+   if (m.admin) return fail(errc::exists, "'" + m.name + "' is an admin already");
    std::vector<range> taken;
    for (const auto& [who, a] : v.admins)
       taken.insert(taken.end(), a.rights.pool.begin(), a.rights.pool.end());
@@ -193,7 +195,7 @@ base::result<delegation> party::add_admin(uint32_t number, const admin_terms& te
          std::max(1u, last_offset(v.plan) / std::max(2u, std::min(terms.share, 1024u)));
    const range& last = free.back();
    delegation d;
-   d.admin = *m->cert.node;
+   d.admin = *m.cert.node;
    stored before = state_.copy();
    d.serial = next_delegation_serial();
    d.pool = {{last.last - std::min(part - 1, last.last - last.first), last.last}};
@@ -346,16 +348,17 @@ void party::admin_duties() {
       if (!to.empty() && !have && all)
          (void)bump_epoch(made, {}); // whoever knew the secret is gone
    }
-   size_t renewed = 0;
+   std::vector<member> due; // copies: what follows looks at the clock again
    for (const member& m : v.members) {
-      if (m.issuer != self_->signing.id || renewed >= renewals_at_once) continue;
       const uint64_t whole = m.cert.not_after_s - m.cert.not_before_s;
-      if (v.now_ms / 1000 + whole / 3 < m.cert.not_after_s) continue;
+      if (m.issuer == self_->signing.id && due.size() < renewals_at_once &&
+          v.now_ms / 1000 + whole / 3 >= m.cert.not_after_s)
+         due.push_back(m);
+   }
+   for (const member& m : due)
       made.push_back(
             make_statement(self_->signing, network(),
                            fill({m.cert.number, m.cert.offset, m.cert.since, {}, false}, {}, &m)));
-      renewed++;
-   }
    for (const certificate& lost : std::exchange(reissue_, {})) {
       if (v.find(*lost.node) != nullptr) continue;
       const auto slot = allocate(*lost.node, false);
