@@ -163,7 +163,7 @@ base::result<void> daemon::apply(const std::string& name, mesh::plan plan,
    return fail(applied.error().code, "network '" + name + "': " + applied.error().text);
 }
 
-void daemon::stop_network(const std::string& name) {
+void daemon::stop_network(std::string name) {
    const auto it = networks_.find(name);
    if (it == networks_.end()) return;
    std::vector<std::unique_ptr<plugin::instance>> retired;

@@ -78,7 +78,7 @@ class daemon final : public control::backend {
    base::result<prepared> prepare(config::settings settings);
    base::result<mesh::plan> make_plan(const config::network& wanted, const running* now);
    base::result<void> apply(const std::string& name, mesh::plan plan, config::network as_written);
-   void stop_network(const std::string& name);
+   void stop_network(std::string name); // a copy: it may be the table's own key
    // daemon_membership.cpp: networks with certificates
    membership::hooks hooks_of(const std::string& name);
    base::result<membership*> open_membership(const config::network& wanted);
