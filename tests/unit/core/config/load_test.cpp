@@ -321,5 +321,16 @@ TEST_F(load, nearest_key_is_near) {
    EXPECT_EQ(nearest("zebra", {"listen", "plugin"}), "");
 }
 
+TEST(load, a_profile_is_rules_and_an_unknown_one_is_named) {
+   const auto strict = parse("[network]\nprofile = \"strict\"\n");
+   ASSERT_TRUE(strict.ok());
+   EXPECT_EQ(strict.value.acl.file, strict_profile);
+   EXPECT_FALSE(strict.value.acl.default_accept);
+   const auto outward = parse("[network]\nprofile = \"internet_only\"\n");
+   ASSERT_TRUE(outward.ok());
+   EXPECT_NE(outward.value.acl.text.find("autogroup:internet"), std::string::npos);
+   EXPECT_FALSE(parse("[network]\nprofile = \"open\"\n").ok());
+}
+
 } // namespace
 } // namespace warren::config
