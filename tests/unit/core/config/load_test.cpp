@@ -321,7 +321,7 @@ TEST_F(load, nearest_key_is_near) {
    EXPECT_EQ(nearest("zebra", {"listen", "plugin"}), "");
 }
 
-TEST(load, a_profile_is_rules_and_an_unknown_one_is_named) {
+TEST_F(load, a_profile_is_rules_and_an_unknown_one_is_named) {
    const auto strict = parse("[network]\nprofile = \"strict\"\n");
    ASSERT_TRUE(strict.ok());
    EXPECT_EQ(strict.value.acl.file, strict_profile);
