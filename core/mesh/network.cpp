@@ -365,6 +365,7 @@ void network::stop(std::vector<std::unique_ptr<plugin::instance>>& retired) {
       if (*timer != 0) shard_.timer_cancel(std::exchange(*timer, 0));
    later_links_.clear();
    later_peers_.clear();
+   later_psks_.clear();
    news_.clear();
    for (auto* queue : {&inbox_, &outbox_, &transit_, &passing_})
       clear_frames(*queue);

@@ -353,7 +353,7 @@ class network final : public plugin::host_port,
    // What a plugin's call led to and what calls plugins in turn: done after that call has returned,
    // since host functions never call back.
    uint64_t later_timer_ = 0;
-   std::vector<uint64_t> later_links_, later_peers_, news_;
+   std::vector<uint64_t> later_links_, later_peers_, later_psks_, news_;
    std::vector<queued_frame> inbox_, outbox_, transit_, moving_; // each bounded; moving_ is scratch
    std::vector<queued_frame> passing_; // between stock clients and other members; bounded
    uint64_t instance_ = 0;             // of this process, in echoes

@@ -264,6 +264,8 @@ void network::run_later() {
    run_passing();
    run_news(); // that a peer is linked comes before its first message
    run_messages();
+   for (const uint64_t handle : std::exchange(later_psks_, {}))
+      if (peer* p = peers_.find(handle)) renew_psk(*p);
    for (const uint64_t handle : std::exchange(later_links_, {})) {
       const auto it = links_.find(handle);
       if (it == links_.end()) continue;

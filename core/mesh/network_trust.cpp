@@ -218,7 +218,8 @@ void network::learn_secret(peer& p, uint64_t epoch, const std::array<uint8_t, 8>
    p.secret_epoch = epoch;
    p.secret = name;
    if (p.quarantine_until == 0) p.quarantine_psk.reset(); // it has become a member and knows it
-   renew_psk(p);
+   later_psks_.push_back(p.handle); // a hello comes inside a call of the transport
+   want_later();
 }
 
 void network::renew_psk(peer& p) {

@@ -93,6 +93,9 @@ class ledger {
    /// Renewed by admit() and when time passes a validity; cheap when nothing changed.
    const view& now(uint64_t wall_ms);
 
+   /// Another number after each change of the members, those that only time has brought included.
+   uint64_t version() const { return version_; }
+
    /// Every statement, in the order of their dependencies.
    std::vector<const statement*> all() const { return up_to(statement_type::join_request); }
    /// The same, but only of types up to this one: what authorises the rest is little.
@@ -146,6 +149,7 @@ class ledger {
    uint64_t floor_ms_ = 0; // time of the newest head
    uint64_t next_ms_ = 0;  // when the view changes by itself
    uint64_t seen_ms_ = 0;  // when it was made
+   uint64_t version_ = 0;
    // Roots, admins, revocations, secret, head, document; and the members, which follow from them.
    bool frame_dirty_ = true, members_dirty_ = true;
 };

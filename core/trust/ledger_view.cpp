@@ -51,6 +51,7 @@ const view& ledger::frame(uint64_t wall_ms) {
 const view& ledger::now(uint64_t wall_ms) {
    frame(wall_ms);
    if (std::exchange(members_dirty_, false)) {
+      version_++;
       evaluate_members(view_);
       view_.behind = view_.newest_head && view_.newest_head->revoked > view_.revoked.size();
       prune();

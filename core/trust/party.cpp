@@ -91,6 +91,7 @@ standing party::state() {
    if (self() != nullptr) return standing::member;
    if (state_.removed) return standing::removed;
    if (state_.refused) return standing::refused;
+   if (!state_.own_numbers.empty()) return standing::expired;
    return state_.invited ? standing::waiting : standing::expired;
 }
 
@@ -340,9 +341,17 @@ void party::tick() {
       duties_at_ = now_ms + 1000;
       admin_duties();
    }
+   // A certificate begins or ends without any document's coming.
+   (void)now();
+   if (ledger_.version() != version_ && !change_pending_) {
+      change_pending_ = true;
+      change_at_ = now_ms;
+      refresh();
+   }
    if (change_pending_ && now_ms >= change_at_) {
       change_pending_ = false;
       changed_ = true;
+      version_ = ledger_.version();
    }
    if (unsaved_ && now_ms >= save_at_) {
       save_at_ = now_ms + 50;

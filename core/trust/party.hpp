@@ -304,7 +304,7 @@ class party {
    std::set<node_id> cloned_;
    uint32_t foreign_records_ = 0;
    bool changed_ = false, unsaved_ = false, change_pending_ = false;
-   uint64_t change_at_ = 0;
+   uint64_t change_at_ = 0, version_ = 0; // of the ledger when the table was told last
    uint64_t checks_given_ = 0;
    uint64_t save_at_ = 0, ask_at_ = 0, duties_at_ = 0, ask_wait_ = 0;
    uint64_t started_ms_ = 0;

@@ -279,6 +279,21 @@ TEST_F(PartyTest, a_thief_of_the_root_loses_everything_when_the_owner_succeeds_i
    EXPECT_TRUE(host->is_admin());
 }
 
+TEST_F(PartyTest, a_certificate_that_ends_takes_its_member_out_without_any_news) {
+   party_node& host = world.add_creator();
+   party_node& a = world.add_member(host);
+   world.run_ms(2000);
+   world.unlink_all(); // nobody renews it for a
+   a->take_changed();
+   a->tick();
+   EXPECT_FALSE(a->take_changed());
+   world.wall += 366ull * 86'400'000;
+   a->tick();
+   EXPECT_TRUE(a->take_changed()) << "the table of links must be told";
+   EXPECT_EQ(a->now().members.size(), 0u);
+   EXPECT_EQ(a->state(), standing::expired);
+}
+
 TEST_F(PartyTest, rules_reach_everybody_and_the_newest_wins) {
    party_node& host = world.add_creator();
    party_node& a = world.add_member(host);
